@@ -1,0 +1,3 @@
+//! One provider: its card, and soon the actor that owns its state.
+
+pub mod card;
