@@ -1,0 +1,14 @@
+//! Supervision: what keeps an actor's address good for as long as the process lives.
+//!
+//! [`guard`] polls an actor and survives its panics, [`vitals`] is what it notes about the actor's
+//! health, [`mailbox`] is how others reach it, and [`roster`] is the list of everyone under guard.
+
+pub mod guard;
+pub mod mailbox;
+pub mod roster;
+pub mod vitals;
+
+pub use guard::{Guarded, Leash};
+pub use mailbox::{Mailbox, Undelivered};
+pub use roster::{Observe, Roster, Snapshot};
+pub use vitals::Vitals;
