@@ -1,6 +1,20 @@
 //! The state: everything that remembers something between two requests.
+//!
+//! Each room has plain values that do the thinking, a page of messages, and an actor that owns the values,
+//! reads the clock and is otherwise boring. [`gateway::Gateway`] is all that the edges hold.
 
+pub mod board;
+pub mod clock;
+pub mod dispatcher;
+mod fault;
+pub mod gateway;
 pub mod ids;
 pub mod money;
 pub mod pricing;
 pub mod provider;
+pub mod session;
+pub mod supervisor;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
+
+pub use gateway::{Gateway, Settings};

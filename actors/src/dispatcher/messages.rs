@@ -1,0 +1,136 @@
+//! What one can say to the dispatcher.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::Message;
+use protocol::{Format, Operation};
+
+use super::{decisions::Decision, grant::Grant};
+use crate::{
+    ids::{KeyId, ProviderId, RequestId},
+    provider::{card::Card, messages::SetBreaker},
+    session::id::SessionId,
+};
+
+/// What a request asks for, as far as its way depends on it.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The request.
+    pub request: RequestId,
+    /// The api key it came with.
+    pub key: KeyId,
+    /// The groups of the key, or of its user; none means the default group.
+    pub groups: Arc<[String]>,
+    /// Its wire format.
+    pub format: Format,
+    /// What it asks of the API.
+    pub operation: Operation,
+    /// The model it asks for.
+    pub model: String,
+    /// Its conversation.
+    pub session: Option<SessionId>,
+    /// Whether the client itself named the conversation, rather than we by its prefix.
+    pub session_is_marked: bool,
+    /// The earlier answer it continues.
+    pub continues: Option<SessionId>,
+}
+
+/// Choose a provider for this request.
+#[derive(Debug)]
+pub struct Pick {
+    /// The request.
+    pub ask: Arc<Ask>,
+    /// The providers that have failed it already, in order.
+    pub tried: Vec<ProviderId>,
+}
+
+impl Message for Pick {
+    type Result = Result<Picked, NotPicked>;
+}
+
+/// The dispatcher's yes.
+#[derive(Debug)]
+pub struct Picked {
+    /// Leave to send the request, with all that must be given back.
+    pub grant: Grant,
+    /// How it was chosen.
+    pub decision: Decision,
+}
+
+/// The dispatcher's no.
+#[derive(Debug)]
+pub struct NotPicked {
+    /// Why.
+    pub why: NoProvider,
+    /// Who was looked at.
+    pub decision: Decision,
+}
+
+/// Why a request goes to no provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoProvider {
+    /// None speaks this format and may be asked for this model.
+    #[error("the model is not offered by any provider")]
+    NotOffered,
+    /// Some do, but not for this caller's groups.
+    #[error("no provider that offers the model is open to this api key")]
+    NotAllowed,
+    /// What the request continues lives at a provider that can't serve it now.
+    #[error("the provider that holds the earlier answer is not available")]
+    HomeUnavailable {
+        /// When it is expected back, where that is known.
+        coming_back: Option<Duration>,
+    },
+    /// All that could are shut just now.
+    #[error("no provider is available just now")]
+    Unavailable {
+        /// When the first is expected back, where that is known.
+        coming_back: Option<Duration>,
+        /// Whether it is for their limits, rather than for their failures.
+        limited: bool,
+    },
+    /// All that could have been tried.
+    #[error("every provider that could serve the request has failed it")]
+    AllFailed,
+    /// Too many failovers to troubled providers lately.
+    #[error("too many failovers are under way")]
+    BudgetSpent,
+    /// This request has had all the attempts it may have.
+    #[error("the request has used up its attempts")]
+    AttemptsSpent,
+    /// The request's own deadline leaves no time for another attempt.
+    #[error("no time is left for another attempt")]
+    DeadlineOver,
+    /// The dispatcher itself has too much to do, or lost the question.
+    #[error("the gateway is overloaded")]
+    Overloaded,
+}
+
+/// Which decision would be made for this request now?
+#[derive(Debug)]
+pub struct Simulate(pub Arc<Ask>);
+
+impl Message for Simulate {
+    type Result = Decision;
+}
+
+/// These are the providers from now on.
+#[derive(Debug)]
+pub struct Configure(pub Vec<Arc<Card>>);
+
+impl Message for Configure {
+    type Result = ();
+}
+
+/// Set the breaker of that provider. Answers whether there is such a provider.
+#[derive(Debug)]
+pub struct SetBreakerOf {
+    /// Which provider.
+    pub provider: ProviderId,
+    /// To what.
+    pub wish: SetBreaker,
+}
+
+impl Message for SetBreakerOf {
+    type Result = bool;
+}
