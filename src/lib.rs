@@ -1,1 +1,3 @@
 //! The edges: everything that touches the outside.
+
+pub mod upstream;
