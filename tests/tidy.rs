@@ -1,0 +1,262 @@
+//! Keeps the walls that the compiler does not: walks the sources and says where one was broken.
+//!
+//! A rule is a row: where it looks, what must not stand there, and why. Comments are looked at like code,
+//! save where a rule says otherwise: a name that has no business in a room has none in its comments either.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// No file is longer; one that wants to be holds two ideas.
+const LONGEST_FILE: usize = 450;
+
+/// One wall.
+struct Rule {
+    /// Path prefixes it holds for, relative to the repository.
+    within: &'static [&'static str],
+    /// Path prefixes and path ends it does not hold for.
+    except: &'static [&'static str],
+    /// What must not stand there. A word is only found as a whole word.
+    forbidden: &'static [&'static str],
+    /// Whether what stands behind `//` counts too.
+    comments: bool,
+    /// What the reader of the failure should know.
+    reason: &'static str,
+}
+
+/// The files of `actors` that are not values: actors, their messages, the handle, supervision, test gear.
+const ACTOR_FILES: &[&str] = &[
+    "/mod.rs",
+    "/messages.rs",
+    "/tests.rs",
+    "actors/src/lib.rs",
+    "actors/src/gateway.rs",
+    "actors/src/ports.rs",
+    "actors/src/supervisor/",
+    "actors/src/testkit/",
+];
+
+const RULES: &[Rule] = &[
+    Rule {
+        within: &["actors/src/"],
+        except: ACTOR_FILES,
+        forbidden: &["actix", "actix_rt", "awc", "log", "env_logger"],
+        comments: false,
+        reason: "a state file is a plain value: the actor beside it does the talking and the logging",
+    },
+    Rule {
+        within: &["actors/src/"],
+        except: &["actors/src/clock.rs"],
+        forbidden: &["Instant::now", "SystemTime::now", "Utc::now", "Local::now"],
+        comments: false,
+        reason: "only clock.rs reads the time, so that tests can wind it; elsewhere it enters as `now`",
+    },
+    Rule {
+        within: &["actors/src/"],
+        except: &[],
+        forbidden: &["awc", "actix_web", "diesel", "redis", "rustls"],
+        comments: false,
+        reason: "the state knows no outside: what it needs from there is a trait in ports.rs",
+    },
+    Rule {
+        within: &["protocol/src/"],
+        except: &[],
+        forbidden: &["actix", "actix_web", "awc", "tokio", "Instant", "SystemTime", "std::net", "std::fs"],
+        comments: false,
+        reason: "protocol is pure functions over bytes: no runtime, no clock, no socket",
+    },
+    Rule {
+        within: &["src/proxy/"],
+        except: &[],
+        forbidden: &["diesel", "diesel_async", "crate::admin", "sql_query"],
+        comments: false,
+        reason: "the data plane runs no SQL and does not know the control plane",
+    },
+    Rule {
+        within: &["src/admin/"],
+        except: &[],
+        forbidden: &["crate::proxy", "diesel", "diesel_async"],
+        comments: false,
+        reason: "the control plane asks the store and the gateway handle; it does not know the data plane",
+    },
+    Rule {
+        within: &["src/upstream/"],
+        except: &[],
+        forbidden: &["crate::admin", "crate::store", "crate::proxy", "diesel"],
+        comments: false,
+        reason: "the way out knows neither who asked nor where it is written down",
+    },
+    Rule {
+        within: &["src/store/"],
+        except: &[],
+        forbidden: &["actix_web", "awc", "crate::proxy", "crate::admin"],
+        comments: false,
+        reason: "the store speaks in domain types; HTTP is decided elsewhere",
+    },
+    Rule {
+        within: &["src/", "actors/src/"],
+        except: &["src/store/"],
+        forbidden: &[
+            "INSERT INTO",
+            "DELETE FROM",
+            "SELECT * FROM",
+            "CREATE TABLE",
+            "ALTER TABLE",
+            "sql_query",
+        ],
+        comments: false,
+        reason: "SQL lives in src/store and in migrations, nowhere else",
+    },
+    Rule {
+        within: &[
+            "actors/src/money.rs",
+            "actors/src/pricing.rs",
+            "actors/src/ledger/",
+            "src/store/money.rs",
+            "src/store/prices.rs",
+            "src/admin/prices.rs",
+            "protocol/src/usage.rs",
+        ],
+        except: &[],
+        forbidden: &["f32", "f64", "as_f64", "to_f64", "from_f64"],
+        comments: false,
+        reason: "money is decimal from intake to row: no float on the way (I-06)",
+    },
+    Rule {
+        within: &["src/", "actors/", "protocol/", "benches/", "tests/"],
+        except: &["tests/tidy.rs"],
+        forbidden: &["todo!", "unimplemented!", "dbg!", "#[ignore", "FIXME", "XXX"],
+        comments: true,
+        reason: "what is here is finished, and every test runs",
+    },
+    Rule {
+        within: &["benches/rig/"],
+        except: &[],
+        forbidden: &["pointsman::", "actors::", "protocol::"],
+        comments: false,
+        reason: "what measures does not share code with what is measured",
+    },
+    Rule {
+        within: &["src/", "actors/src/", "protocol/src/"],
+        except: &[],
+        forbidden: &["mod utils", "mod common", "mod helpers", "mod types", "mod misc"],
+        comments: false,
+        reason: "nobody can guess what is in such a room: name the concept",
+    },
+];
+
+#[test]
+fn no_room_reaches_into_another() {
+    let mut complaints = String::new();
+    for (path, text) in sources() {
+        for rule in RULES.iter().filter(|rule| rule.holds_for(&path)) {
+            for (number, line) in text.lines().enumerate() {
+                if let Some(found) = rule.breach(line) {
+                    let (number, reason) = (number + 1, rule.reason);
+                    writeln!(complaints, "{path}:{number}: `{found}`: {reason}").unwrap();
+                }
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "\n{complaints}");
+}
+
+#[test]
+fn no_file_outgrows_one_idea() {
+    let mut complaints = String::new();
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        if lines > LONGEST_FILE {
+            writeln!(complaints, "{path}: {lines} lines, {LONGEST_FILE} at most: split it by concept")
+                .unwrap();
+        }
+    }
+    assert!(complaints.is_empty(), "\n{complaints}");
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let silent: Vec<String> =
+        sources().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(path, _)| path).collect();
+    assert!(silent.is_empty(), "no `//!` header on the first line of: {}", silent.join(", "));
+}
+
+/// A rule that finds nothing because it looks wrongly would keep no wall at all.
+#[test]
+fn a_breach_is_found_as_a_whole_word_and_outside_of_comments() {
+    let rule = |comments| Rule {
+        within: &[],
+        except: &[],
+        forbidden: &["log", "dbg!", "a::b"],
+        comments,
+        reason: "",
+    };
+    let found = |line| rule(false).breach(line);
+    assert_eq!(found("use log::info;"), Some("log"));
+    assert_eq!(found("log!(x)"), Some("log"));
+    assert_eq!(found("let x = a::b();"), Some("a::b"));
+    assert_eq!(found("    dbg!(x)"), Some("dbg!"));
+    assert_eq!(found("let catalog = dialogue();"), None);
+    assert_eq!(found("use clog::x;"), None);
+    assert_eq!(found("let x = 1; // the log says so"), None);
+    assert_eq!(rule(true).breach("// dbg!"), Some("dbg!"));
+
+    let walls =
+        Rule { within: &["actors/src/"], except: ACTOR_FILES, forbidden: &[], comments: false, reason: "" };
+    assert!(walls.holds_for("actors/src/provider/breaker.rs"));
+    assert!(!walls.holds_for("actors/src/provider/mod.rs"));
+    assert!(!walls.holds_for("actors/src/supervisor/guard.rs"));
+    assert!(!walls.holds_for("src/boot.rs"));
+}
+
+impl Rule {
+    fn holds_for(&self, path: &str) -> bool {
+        self.within.iter().any(|prefix| path.starts_with(prefix))
+            && !self.except.iter().any(|except| path.starts_with(except) || path.ends_with(except))
+    }
+
+    fn breach(&self, line: &str) -> Option<&'static str> {
+        let code = if self.comments { line } else { line.split("//").next().unwrap_or("") };
+        self.forbidden.iter().copied().find(|word| holds_word(code, word))
+    }
+}
+
+fn holds_word(text: &str, word: &str) -> bool {
+    let part_of_a_name = |neighbour: Option<char>| neighbour.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let open_ended = !word.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    text.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + word.len()..]);
+        !part_of_a_name(before.chars().next_back()) && (open_ended || !part_of_a_name(after.chars().next()))
+    })
+}
+
+/// Every Rust source of the house with its path relative to the repository.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for room in ["src", "actors", "protocol", "benches", "tests", "fuzz"] {
+        walk(&root.join(room), &mut found);
+    }
+    found.sort();
+    assert!(found.len() > 10, "the walk found next to nothing: {found:?}");
+    found
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            (path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(), text)
+        })
+        .collect()
+}
+
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        if path.is_dir() && !path.ends_with("target") {
+            walk(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
