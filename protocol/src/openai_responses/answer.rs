@@ -1,0 +1,78 @@
+//! A whole response, as plain body or inside the events that hold one.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::usage::{self, Wire};
+use crate::counts::lenient;
+use crate::failure;
+use crate::format::Operation;
+use crate::gather::{Data, last_object};
+use crate::reading::{Mark, Reading, note};
+use crate::text::spoken;
+
+/// The `response` object.
+#[derive(Deserialize)]
+pub(super) struct Response<'a> {
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    model: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    status: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    service_tier: Option<Cow<'a, str>>,
+    #[serde(default, deserialize_with = "lenient")]
+    usage: Option<Wire>,
+    #[serde(borrow, default)]
+    pub(super) error: Option<&'a RawValue>,
+    output: Option<IgnoredAny>,
+    input_tokens: Option<IgnoredAny>,
+}
+
+impl Response<'_> {
+    /// Puts what the object says of itself into the reading.
+    pub(super) fn describe(&self, reading: &mut Reading) {
+        note(&mut reading.response_id, self.id.clone());
+        note(&mut reading.model, self.model.clone());
+        note(&mut reading.service_tier, self.service_tier.clone());
+        if let Some(wire) = &self.usage {
+            usage::take(wire, reading);
+        }
+    }
+}
+
+pub(crate) fn read(operation: Operation, body: Data<'_>, reading: &mut Reading) -> Mark {
+    let json = match body {
+        Data::Whole(json) => json,
+        Data::Giant { tail, .. } => {
+            if let Some(wire) = last_object(tail, b"\"usage\"") {
+                usage::take(&wire, reading);
+            }
+            return Mark::Meaningful;
+        }
+    };
+    let Ok(response) = serde_json::from_slice::<Response<'_>>(json) else { return Mark::Unreadable };
+    response.describe(reading);
+    // An error object without a response around it is under `error` as well.
+    if response.error.is_some() || response.status.as_deref() == Some("failed") {
+        reading.ended = response.output.is_some();
+        reading.error = Some(failure::read_inner(json));
+        return Mark::Error;
+    }
+    let as_expected = match operation {
+        Operation::CountTokens => response.input_tokens.is_some(),
+        _ => response.output.is_some(),
+    };
+    if !as_expected {
+        return Mark::Unreadable;
+    }
+    if operation == Operation::Generate {
+        reading.output_bytes = spoken(json);
+    }
+    reading.ended = true;
+    Mark::End
+}

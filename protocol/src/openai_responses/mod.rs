@@ -1,0 +1,7 @@
+//! OpenAI Responses.
+
+pub(crate) mod answer;
+pub(crate) mod error;
+pub(crate) mod request;
+pub(crate) mod stream;
+mod usage;
