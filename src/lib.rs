@@ -1,3 +1,4 @@
 //! The edges: everything that touches the outside.
 
+pub mod demo;
 pub mod upstream;

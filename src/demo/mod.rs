@@ -1,0 +1,3 @@
+//! The demo: what `scripts/run --demo` shows, without any vendor's key.
+
+pub mod upstream;
