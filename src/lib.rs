@@ -1,4 +1,6 @@
 //! The edges: everything that touches the outside.
 
+pub mod config;
 pub mod demo;
+pub mod secrets;
 pub mod upstream;

@@ -1,0 +1,85 @@
+//! Configuration: what was typed, and what is meant by it.
+//!
+//! Each key is looked up in four places, the later one winning: its default, the file given with
+//! `--config`, the environment, the command line. That makes the *typed* layer: text, and where it
+//! came from. One function per section turns it into what is *meant*: durations, addresses, paths,
+//! all present and checked. Only the second layer leaves this room, and nothing else in the house
+//! reads the environment.
+
+pub mod data_dir;
+pub mod log;
+pub mod routing;
+mod secret;
+pub mod secrets;
+pub mod server;
+pub mod store;
+mod typed;
+
+use std::path::PathBuf;
+
+use self::{
+    log::LogSettings, routing::RoutingSettings, secrets::SecretSettings, server::ServerSettings,
+    store::StoreSettings, typed::Typed,
+};
+pub use self::{
+    secret::Secret,
+    typed::{ConfigError, Effective, Flags, Origin},
+};
+
+/// Everything that was decided before the server started.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where files of ours live.
+    pub data_dir: PathBuf,
+    /// Listening and the HTTP side.
+    pub server: ServerSettings,
+    /// The database.
+    pub store: StoreSettings,
+    /// How requests are routed.
+    pub routing: RoutingSettings,
+    /// The log.
+    pub log: LogSettings,
+    /// Secrets given from outside.
+    pub secrets: SecretSettings,
+    /// What was set but has no effect, to be logged at start.
+    pub warnings: Vec<String>,
+    effective: Vec<Effective>,
+}
+
+impl Config {
+    /// Each key with its value and where it came from; secrets are masked.
+    #[must_use]
+    pub fn describe(&self) -> &[Effective] {
+        &self.effective
+    }
+}
+
+/// Reads the configuration of this process.
+///
+/// # Errors
+/// Names the key and what is wrong with its value.
+pub fn load(flags: &Flags) -> Result<Config, ConfigError> {
+    load_with(flags, |name| std::env::var_os(name))
+}
+
+/// Reads the configuration, with `environment` to look variables up in.
+///
+/// # Errors
+/// Names the key and what is wrong with its value.
+pub fn load_with(
+    flags: &Flags,
+    environment: impl Fn(&str) -> Option<std::ffi::OsString>,
+) -> Result<Config, ConfigError> {
+    let typed = Typed::collect(flags, environment)?;
+    let data_dir = data_dir::meant(&typed)?;
+    Ok(Config {
+        server: server::meant(&typed)?,
+        store: store::meant(&typed, &data_dir)?,
+        routing: routing::meant(&typed)?,
+        log: log::meant(&typed)?,
+        secrets: secrets::meant(&typed)?,
+        data_dir,
+        warnings: typed.warnings().to_vec(),
+        effective: typed.describe(),
+    })
+}

@@ -1,0 +1,18 @@
+//! Secrets: what is kept sealed, what is kept as a digest, and the one key both rest on.
+//!
+//! Everything is derived from the *sealing key*, 32 random bytes, each use by a label of its own:
+//!
+//! | derived key | = HMAC-SHA-256(sealing key, label) | used for |
+//! |---|---|---|
+//! | sealing | `pointsman/1/seal` | AES-256-GCM over provider credentials ([`sealing`]) |
+//! | key id | `pointsman/1/key-id`, first 8 bytes | tells blobs of different sealing keys apart |
+//! | api keys | `pointsman/1/api-keys` | HMAC-SHA-256 digests of api keys ([`digest`]) |
+//! | admin token | `pointsman/1/admin-token` | HMAC-SHA-256 digest of the admin token ([`admin_token`]) |
+//!
+//! So the database alone is of no use to a thief; and whoever loses the sealing key has to enter
+//! credentials again and give out new api keys. Back it up, apart from the database.
+
+pub mod admin_token;
+pub mod digest;
+pub mod sealing;
+pub mod sealing_key;
