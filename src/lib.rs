@@ -2,5 +2,6 @@
 
 pub mod config;
 pub mod demo;
+pub mod journal;
 pub mod secrets;
 pub mod upstream;
