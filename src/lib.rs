@@ -4,4 +4,5 @@ pub mod config;
 pub mod demo;
 pub mod journal;
 pub mod secrets;
+pub mod store;
 pub mod upstream;

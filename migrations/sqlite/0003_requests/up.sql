@@ -1,0 +1,60 @@
+CREATE TABLE requests (
+    id                    TEXT    PRIMARY KEY NOT NULL,
+    started_at            INTEGER NOT NULL,
+    duration_us           INTEGER NOT NULL,
+    user_id               INTEGER,
+    key_id                INTEGER,
+    format                TEXT,
+    operation             TEXT,
+    model                 TEXT,
+    upstream_model        TEXT,
+    streamed              BOOLEAN NOT NULL,
+    session               TEXT,
+    provider_id           INTEGER,
+    status                INTEGER NOT NULL,
+    ending                TEXT    NOT NULL,
+    error_kind            TEXT,
+    error_message         TEXT,
+    attempts              INTEGER NOT NULL,
+    ttfb_us               INTEGER,
+    usage_class           TEXT    NOT NULL,
+    input_tokens          INTEGER NOT NULL,
+    cache_read_tokens     INTEGER NOT NULL,
+    cache_write_5m_tokens INTEGER NOT NULL,
+    cache_write_1h_tokens INTEGER NOT NULL,
+    output_tokens         INTEGER NOT NULL,
+    reasoning_tokens      INTEGER NOT NULL,
+    cost                  INTEGER,
+    price                 TEXT,
+    decisions             TEXT,
+    client_address        TEXT,
+    user_agent            TEXT,
+    bytes_up              INTEGER NOT NULL,
+    bytes_down            INTEGER NOT NULL
+);
+
+CREATE INDEX requests_started_at_idx ON requests (started_at, id);
+CREATE INDEX requests_user_id_idx ON requests (user_id, started_at, id);
+CREATE INDEX requests_key_id_idx ON requests (key_id, started_at, id);
+CREATE INDEX requests_provider_id_idx ON requests (provider_id, started_at, id);
+CREATE INDEX requests_model_idx ON requests (model, started_at, id);
+CREATE INDEX requests_status_idx ON requests (status, started_at, id);
+CREATE INDEX requests_session_idx ON requests (session, started_at, id);
+
+CREATE TABLE attempts (
+    request_id     TEXT    NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
+    ordinal        INTEGER NOT NULL,
+    provider_id    INTEGER NOT NULL,
+    provider_name  TEXT    NOT NULL,
+    outcome        TEXT    NOT NULL,
+    status         INTEGER,
+    started_us     INTEGER NOT NULL,
+    connect_us     INTEGER,
+    head_us        INTEGER,
+    first_frame_us INTEGER,
+    total_us       INTEGER NOT NULL,
+    reused         BOOLEAN NOT NULL,
+    sent           BOOLEAN NOT NULL,
+    error          TEXT,
+    PRIMARY KEY (request_id, ordinal)
+) WITHOUT ROWID;

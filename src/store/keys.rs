@@ -1,0 +1,331 @@
+//! Api keys: their digests and whom they belong to. The keys themselves are never stored (C-02).
+
+use actors::ids::{KeyId, UserId};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::{
+    Store,
+    db::db,
+    error::StoreError,
+    page::{Cursor, Page},
+    schema::{api_keys, users},
+    types::{At, Clean, Json},
+    users::{Role, role},
+};
+use crate::secrets::digest::{Digest, NewApiKey};
+
+/// One api key, as far as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The row.
+    pub id: KeyId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// What the operator calls it.
+    pub name: String,
+    /// Its first characters.
+    pub prefix: String,
+    /// Its last four characters.
+    pub last_four: String,
+    /// Decides which providers may be used; none means the user's groups.
+    pub groups: Vec<String>,
+    /// From then on it is refused.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether it is accepted at all.
+    pub enabled: bool,
+    /// Whether it may log in to the console.
+    pub web_login: bool,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When the row was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A key to be stored.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// What the operator calls it.
+    pub name: String,
+    /// Decides which providers may be used; none means the user's groups.
+    pub groups: Vec<String>,
+    /// From then on it is refused.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether it is accepted at all.
+    pub enabled: bool,
+    /// Whether it may log in to the console.
+    pub web_login: bool,
+}
+
+/// What to change about a key; what is none stays.
+#[derive(Debug, Clone, Default)]
+pub struct KeyChange {
+    /// What the operator calls it.
+    pub name: Option<String>,
+    /// Decides which providers may be used.
+    pub groups: Option<Vec<String>>,
+    /// `Some(None)` takes the expiry away.
+    pub expires_at: Option<Option<DateTime<Utc>>>,
+    /// Whether it is accepted at all.
+    pub enabled: Option<bool>,
+    /// Whether it may log in to the console.
+    pub web_login: Option<bool>,
+}
+
+/// What the key directory in memory needs to know about a key and its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryEntry {
+    /// What a presented key is looked up by.
+    pub digest: Digest,
+    /// The key's row.
+    pub key_id: KeyId,
+    /// What the operator calls the key.
+    pub key_name: String,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The user's name.
+    pub user_name: String,
+    /// What a console login may do.
+    pub role: Role,
+    /// The key's groups, or the user's where the key has none.
+    pub groups: Vec<String>,
+    /// The earlier of the key's and the user's expiry.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether both key and user are enabled.
+    pub enabled: bool,
+    /// Whether the key may log in to the console.
+    pub web_login: bool,
+}
+
+impl Store {
+    /// Stores the digest of `secret` for a user.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such user.
+    pub async fn create_key(&self, user: UserId, secret: &NewApiKey, new: NewKey) -> Result<Key, StoreError> {
+        let now = At::now();
+        let row = NewRow {
+            user_id: user.0,
+            name: Clean::name(&new.name, "name")?,
+            digest: secret.digest.as_bytes().to_vec(),
+            prefix: Clean::cut(secret.prefix(), 16),
+            last_four: Clean::cut(secret.last_four(), 4),
+            groups: Json(new.groups),
+            expires_at: new.expires_at.map(At),
+            enabled: new.enabled,
+            web_login: new.web_login,
+            created_at: now,
+            updated_at: now,
+        };
+        let stored: Result<Row, StoreError> = db!(self.engine(), write, conn => {
+            diesel::insert_into(api_keys::table)
+                .values(row)
+                .returning(Row::as_returning())
+                .get_result(conn)
+                .await?
+        });
+        match stored {
+            Ok(row) => Ok(row.into()),
+            Err(StoreError::NotFound { .. }) => Err(StoreError::NotFound { what: "user" }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The key with that id.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    pub async fn key(&self, id: KeyId) -> Result<Key, StoreError> {
+        let row: Option<Row> = db!(self.engine(), read, conn => {
+            api_keys::table.find(id.0).select(Row::as_select()).first(conn).await.optional()?
+        })?;
+        row.map(Key::from).ok_or(NOT_FOUND)
+    }
+
+    /// The keys of a user, in the order in which they were made.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn keys(
+        &self,
+        user: UserId,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Key>, StoreError> {
+        let after = after.map_or(0, |cursor| cursor.0);
+        let rows: Vec<Row> = db!(self.engine(), read, conn => {
+            api_keys::table
+                .filter(api_keys::user_id.eq(user.0))
+                .filter(api_keys::id.gt(after))
+                .order(api_keys::id)
+                .limit(Page::<Key>::fetch(limit))
+                .select(Row::as_select())
+                .load(conn)
+                .await?
+        })?;
+        let page = Page::new(rows, limit, |row| Cursor(row.id));
+        Ok(Page { items: page.items.into_iter().map(Key::from).collect(), next: page.next })
+    }
+
+    /// Changes a key and returns the result.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    pub async fn update_key(&self, id: KeyId, change: KeyChange) -> Result<Key, StoreError> {
+        let change = Changes {
+            name: change.name.map(|name| Clean::name(&name, "name")).transpose()?,
+            groups: change.groups.map(Json),
+            expires_at: change.expires_at.map(|at| at.map(At)),
+            enabled: change.enabled,
+            web_login: change.web_login,
+            updated_at: At::now(),
+        };
+        let row: Option<Row> = db!(self.engine(), write, conn => {
+            diesel::update(api_keys::table.find(id.0))
+                .set(change)
+                .returning(Row::as_returning())
+                .get_result(conn)
+                .await
+                .optional()?
+        })?;
+        row.map(Key::from).ok_or(NOT_FOUND)
+    }
+
+    /// Removes a key. Request rows stay.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    pub async fn delete_key(&self, id: KeyId) -> Result<(), StoreError> {
+        let removed: usize = db!(self.engine(), write, conn => {
+            diesel::delete(api_keys::table.find(id.0)).execute(conn).await?
+        })?;
+        if removed == 0 { Err(NOT_FOUND) } else { Ok(()) }
+    }
+
+    /// All keys with what is to know about their users, for the directory in memory.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn directory(&self) -> Result<Vec<DirectoryEntry>, StoreError> {
+        let rows: Vec<DirectoryRow> = db!(self.engine(), read, conn => {
+            api_keys::table
+                .inner_join(users::table)
+                .order(api_keys::id)
+                .select(DirectoryRow::as_select())
+                .load(conn)
+                .await?
+        })?;
+        rows.into_iter().map(DirectoryEntry::try_from).collect()
+    }
+}
+
+const NOT_FOUND: StoreError = StoreError::NotFound { what: "api key" };
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_keys)]
+struct Row {
+    id: i64,
+    user_id: i64,
+    name: Clean,
+    prefix: Clean,
+    last_four: Clean,
+    groups: Json<Vec<String>>,
+    expires_at: Option<At>,
+    enabled: bool,
+    web_login: bool,
+    created_at: At,
+    updated_at: At,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = api_keys)]
+struct NewRow {
+    user_id: i64,
+    name: Clean,
+    digest: Vec<u8>,
+    prefix: Clean,
+    last_four: Clean,
+    groups: Json<Vec<String>>,
+    expires_at: Option<At>,
+    enabled: bool,
+    web_login: bool,
+    created_at: At,
+    updated_at: At,
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = api_keys)]
+struct Changes {
+    name: Option<Clean>,
+    groups: Option<Json<Vec<String>>>,
+    expires_at: Option<Option<At>>,
+    enabled: Option<bool>,
+    web_login: Option<bool>,
+    updated_at: At,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_keys)]
+struct DirectoryRow {
+    id: i64,
+    user_id: i64,
+    name: Clean,
+    digest: Vec<u8>,
+    groups: Json<Vec<String>>,
+    expires_at: Option<At>,
+    enabled: bool,
+    web_login: bool,
+    #[diesel(embed)]
+    owner: OwnerRow,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+struct OwnerRow {
+    name: Clean,
+    role: Clean,
+    groups: Json<Vec<String>>,
+    expires_at: Option<At>,
+    enabled: bool,
+}
+
+impl From<Row> for Key {
+    fn from(row: Row) -> Self {
+        Self {
+            id: KeyId(row.id),
+            user_id: UserId(row.user_id),
+            name: row.name.into_string(),
+            prefix: row.prefix.into_string(),
+            last_four: row.last_four.into_string(),
+            groups: row.groups.0,
+            expires_at: row.expires_at.map(|at| at.0),
+            enabled: row.enabled,
+            web_login: row.web_login,
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.0,
+        }
+    }
+}
+
+impl TryFrom<DirectoryRow> for DirectoryEntry {
+    type Error = StoreError;
+
+    fn try_from(row: DirectoryRow) -> Result<Self, StoreError> {
+        let digest = Digest::from_slice(&row.digest)
+            .ok_or_else(|| StoreError::Corrupt(format!("api_keys.digest of key {}", row.id)))?;
+        let expiries = [row.expires_at, row.owner.expires_at];
+        Ok(Self {
+            digest,
+            key_id: KeyId(row.id),
+            key_name: row.name.into_string(),
+            user_id: UserId(row.user_id),
+            user_name: row.owner.name.into_string(),
+            role: role(row.owner.role.as_str())?,
+            groups: if row.groups.0.is_empty() { row.owner.groups.0 } else { row.groups.0 },
+            expires_at: expiries.into_iter().flatten().map(|at| at.0).min(),
+            enabled: row.enabled && row.owner.enabled,
+            web_login: row.web_login,
+        })
+    }
+}

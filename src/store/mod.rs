@@ -1,0 +1,90 @@
+//! The store: SQLite or PostgreSQL behind one set of functions. The only SQL in the house.
+//!
+//! [`Store`] is a cheap handle. Each table family adds its functions in a file of its own: rows
+//! are private to that file and become domain types at the door. Provider credentials are sealed
+//! and opened here too, so nobody else can forget it (C-09).
+//!
+//! Nothing on the way of a request waits for the store once the caller is known; the recorder and
+//! the admin plane are its users.
+
+mod db;
+mod error;
+mod keys;
+mod migrate;
+mod page;
+mod ports;
+mod postgres;
+mod prices;
+mod providers;
+mod requests;
+mod schema;
+mod settings;
+mod sqlite;
+mod types;
+mod users;
+
+use std::sync::Arc;
+
+use diesel::sql_types::Integer;
+use diesel_async::RunQueryDsl;
+
+use self::db::{Engine, db};
+pub use self::{
+    error::StoreError,
+    keys::{DirectoryEntry, Key, KeyChange, NewKey},
+    page::{Cursor, Page},
+    prices::{PriceRow, PriceSource},
+    providers::{NewProvider, Provider, ProviderChange},
+    requests::{RequestCursor, RequestFilter},
+    users::{NewUser, Role, User, UserChange},
+};
+use crate::{
+    config::store::{StoreSettings, StoreUrl},
+    secrets::sealing::Sealer,
+};
+
+/// A handle on the database.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    sealer: Sealer,
+    url: StoreUrl,
+}
+
+impl Store {
+    /// Prepares access to the database that `settings` name. Connections are made when needed, so
+    /// a database that is away is noticed by the first call, such as [`Store::ping`].
+    ///
+    /// # Errors
+    /// When the URL makes no sense or the directory of an SQLite file cannot be made.
+    pub fn open(settings: &StoreSettings, sealer: Sealer) -> Result<Self, StoreError> {
+        let engine = Engine::new(settings)?;
+        Ok(Self { inner: Arc::new(Inner { engine, sealer, url: settings.url.clone() }) })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] with the cause when it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        db!(self.engine(), read, conn => {
+            diesel::select(diesel::dsl::sql::<Integer>("1")).get_result::<i32>(conn).await?;
+        })
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    fn sealer(&self) -> &Sealer {
+        &self.inner.sealer
+    }
+
+    fn url(&self) -> &StoreUrl {
+        &self.inner.url
+    }
+}

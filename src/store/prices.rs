@@ -1,0 +1,238 @@
+//! Prices of models. Rows are added and not changed, so that a past cost can be explained.
+
+use actors::pricing::Price;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+
+use super::{
+    Store,
+    db::db,
+    error::StoreError,
+    schema::model_prices,
+    types::{Amount, At, Clean},
+};
+
+/// Where a price comes from; of those in effect the first kind that has one wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PriceSource {
+    /// An operator typed it.
+    Manual,
+    /// A price list was imported.
+    Imported,
+    /// It came with the program.
+    Builtin,
+}
+
+impl PriceSource {
+    /// The name used in the admin API and in rows.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Imported => "imported",
+            Self::Builtin => "builtin",
+        }
+    }
+
+    /// The source of that name, if there is one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Manual, Self::Imported, Self::Builtin].into_iter().find(|source| source.name() == name)
+    }
+}
+
+/// The price of a model from some time on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceRow {
+    /// The row.
+    pub id: i64,
+    /// The model.
+    pub model: String,
+    /// Where the price comes from.
+    pub source: PriceSource,
+    /// From when on it counts.
+    pub effective_from: DateTime<Utc>,
+    /// The price.
+    pub price: Price,
+}
+
+impl Store {
+    /// Adds prices that count from `effective_from` on, all or none. Where there is a price of the
+    /// same model, source and instant already, it is replaced.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for an amount that cannot be stored exactly (I-06).
+    pub async fn put_prices(
+        &self,
+        source: PriceSource,
+        effective_from: DateTime<Utc>,
+        prices: Vec<(String, Price)>,
+    ) -> Result<Vec<PriceRow>, StoreError> {
+        let new = |(model, price): &(String, Price)| NewRow::new(model, source, effective_from, price);
+        let new: Vec<NewRow> = prices.iter().map(new).collect::<Result<_, _>>()?;
+        let rows: Vec<Row> = db!(self.engine(), write, conn => {
+            conn.transaction(async move |conn| {
+                let mut rows = Vec::with_capacity(new.len());
+                for new in new {
+                    let row: Row = diesel::insert_into(model_prices::table)
+                        .values(new)
+                        .on_conflict((model_prices::model, model_prices::source, model_prices::effective_from))
+                        .do_update()
+                        .set((
+                            model_prices::input_usd_per_mtok.eq(excluded(model_prices::input_usd_per_mtok)),
+                            model_prices::output_usd_per_mtok.eq(excluded(model_prices::output_usd_per_mtok)),
+                            model_prices::cache_write_5m_usd_per_mtok
+                                .eq(excluded(model_prices::cache_write_5m_usd_per_mtok)),
+                            model_prices::cache_write_1h_usd_per_mtok
+                                .eq(excluded(model_prices::cache_write_1h_usd_per_mtok)),
+                            model_prices::cache_read_usd_per_mtok
+                                .eq(excluded(model_prices::cache_read_usd_per_mtok)),
+                        ))
+                        .returning(Row::as_returning())
+                        .get_result(conn)
+                        .await?;
+                    rows.push(row);
+                }
+                Ok::<_, diesel::result::Error>(rows)
+            })
+            .await?
+        })?;
+        rows.into_iter().map(PriceRow::try_from).collect()
+    }
+
+    /// The price of each model that is in effect at `at`, ordered by model: the latest of the
+    /// first source that has one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn price_table(&self, at: DateTime<Utc>) -> Result<Vec<PriceRow>, StoreError> {
+        let rows: Vec<Row> = db!(self.engine(), read, conn => {
+            model_prices::table
+                .filter(model_prices::effective_from.le(At(at)))
+                .select(Row::as_select())
+                .load(conn)
+                .await?
+        })?;
+        let mut rows: Vec<PriceRow> = rows.into_iter().map(PriceRow::try_from).collect::<Result<_, _>>()?;
+        rows.sort_by(|a, b| {
+            (&a.model, a.source, b.effective_from).cmp(&(&b.model, b.source, a.effective_from))
+        });
+        rows.dedup_by(|later, first| later.model == first.model);
+        Ok(rows)
+    }
+
+    /// Every price a model ever had, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn price_history(&self, model: &str) -> Result<Vec<PriceRow>, StoreError> {
+        let model = model.to_owned();
+        let rows: Vec<Row> = db!(self.engine(), read, conn => {
+            model_prices::table
+                .filter(model_prices::model.eq(model))
+                .order((model_prices::effective_from.desc(), model_prices::id.desc()))
+                .select(Row::as_select())
+                .load(conn)
+                .await?
+        })?;
+        rows.into_iter().map(PriceRow::try_from).collect()
+    }
+
+    /// Takes away all prices of one source for a model, so that the next source counts again.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there are none.
+    pub async fn delete_prices(&self, model: &str, source: PriceSource) -> Result<(), StoreError> {
+        let model = model.to_owned();
+        let removed: usize = db!(self.engine(), write, conn => {
+            diesel::delete(
+                model_prices::table
+                    .filter(model_prices::model.eq(model))
+                    .filter(model_prices::source.eq(source.name())),
+            )
+            .execute(conn)
+            .await?
+        })?;
+        if removed == 0 { Err(StoreError::NotFound { what: "price" }) } else { Ok(()) }
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = model_prices)]
+struct Row {
+    id: i64,
+    model: Clean,
+    source: Clean,
+    effective_from: At,
+    input_usd_per_mtok: Amount,
+    output_usd_per_mtok: Amount,
+    cache_write_5m_usd_per_mtok: Amount,
+    cache_write_1h_usd_per_mtok: Amount,
+    cache_read_usd_per_mtok: Amount,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = model_prices)]
+struct NewRow {
+    model: Clean,
+    source: &'static str,
+    effective_from: At,
+    input_usd_per_mtok: Amount,
+    output_usd_per_mtok: Amount,
+    cache_write_5m_usd_per_mtok: Amount,
+    cache_write_1h_usd_per_mtok: Amount,
+    cache_read_usd_per_mtok: Amount,
+}
+
+impl NewRow {
+    fn new(
+        model: &str,
+        source: PriceSource,
+        effective_from: DateTime<Utc>,
+        price: &Price,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            model: Clean::name(model, "model")?,
+            source: source.name(),
+            effective_from: At(effective_from),
+            input_usd_per_mtok: Amount::exact(&price.input_usd_per_mtok, "input_usd_per_mtok")?,
+            output_usd_per_mtok: Amount::exact(&price.output_usd_per_mtok, "output_usd_per_mtok")?,
+            cache_write_5m_usd_per_mtok: Amount::exact(
+                &price.cache_write_5m_usd_per_mtok,
+                "cache_write_5m_usd_per_mtok",
+            )?,
+            cache_write_1h_usd_per_mtok: Amount::exact(
+                &price.cache_write_1h_usd_per_mtok,
+                "cache_write_1h_usd_per_mtok",
+            )?,
+            cache_read_usd_per_mtok: Amount::exact(
+                &price.cache_read_usd_per_mtok,
+                "cache_read_usd_per_mtok",
+            )?,
+        })
+    }
+}
+
+impl TryFrom<Row> for PriceRow {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let source = PriceSource::from_name(row.source.as_str())
+            .ok_or_else(|| StoreError::Corrupt(format!("model_prices.source: `{}`", row.source.as_str())))?;
+        Ok(Self {
+            id: row.id,
+            model: row.model.into_string(),
+            source,
+            effective_from: row.effective_from.0,
+            price: Price {
+                input_usd_per_mtok: row.input_usd_per_mtok.money(),
+                output_usd_per_mtok: row.output_usd_per_mtok.money(),
+                cache_write_5m_usd_per_mtok: row.cache_write_5m_usd_per_mtok.money(),
+                cache_write_1h_usd_per_mtok: row.cache_write_1h_usd_per_mtok.money(),
+                cache_read_usd_per_mtok: row.cache_read_usd_per_mtok.money(),
+            },
+        })
+    }
+}

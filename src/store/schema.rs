@@ -1,0 +1,160 @@
+//! The tables, once for both backends: `Ts`, `Usd` and `Doc` are our own column types, everything
+//! else means the same in PostgreSQL and SQLite. Columns stand in the order of the migrations.
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+    use crate::store::types::{Doc, Ts};
+
+    users (id) {
+        id -> BigInt,
+        name -> Text,
+        role -> Text,
+        groups -> Doc,
+        tags -> Doc,
+        expires_at -> Nullable<Ts>,
+        enabled -> Bool,
+        created_at -> Ts,
+        updated_at -> Ts,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
+    use crate::store::types::{Doc, Ts};
+
+    api_keys (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        name -> Text,
+        digest -> Binary,
+        prefix -> Text,
+        last_four -> Text,
+        groups -> Doc,
+        expires_at -> Nullable<Ts>,
+        enabled -> Bool,
+        web_login -> Bool,
+        created_at -> Ts,
+        updated_at -> Ts,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Bool, Integer, Text};
+    use crate::store::types::{Doc, Ts, Usd};
+
+    providers (id) {
+        id -> BigInt,
+        version -> BigInt,
+        name -> Text,
+        kind -> Text,
+        base_url -> Text,
+        credential -> Binary,
+        formats -> Doc,
+        weight -> Integer,
+        priority -> Integer,
+        cost_multiplier -> Usd,
+        groups -> Doc,
+        allowed_models -> Doc,
+        model_redirects -> Doc,
+        limits -> Doc,
+        breaker -> Doc,
+        timeouts -> Doc,
+        allow_private_network -> Bool,
+        enabled -> Bool,
+        notes -> Text,
+        created_at -> Ts,
+        updated_at -> Ts,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::store::types::{Ts, Usd};
+
+    model_prices (id) {
+        id -> BigInt,
+        model -> Text,
+        source -> Text,
+        effective_from -> Ts,
+        input_usd_per_mtok -> Usd,
+        output_usd_per_mtok -> Usd,
+        cache_write_5m_usd_per_mtok -> Usd,
+        cache_write_1h_usd_per_mtok -> Usd,
+        cache_read_usd_per_mtok -> Usd,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+    use crate::store::types::{Doc, Ts, Usd};
+
+    requests (id) {
+        id -> Text,
+        started_at -> Ts,
+        duration_us -> BigInt,
+        user_id -> Nullable<BigInt>,
+        key_id -> Nullable<BigInt>,
+        format -> Nullable<Text>,
+        operation -> Nullable<Text>,
+        model -> Nullable<Text>,
+        upstream_model -> Nullable<Text>,
+        streamed -> Bool,
+        session -> Nullable<Text>,
+        provider_id -> Nullable<BigInt>,
+        status -> Integer,
+        ending -> Text,
+        error_kind -> Nullable<Text>,
+        error_message -> Nullable<Text>,
+        attempts -> Integer,
+        ttfb_us -> Nullable<BigInt>,
+        usage_class -> Text,
+        input_tokens -> BigInt,
+        cache_read_tokens -> BigInt,
+        cache_write_5m_tokens -> BigInt,
+        cache_write_1h_tokens -> BigInt,
+        output_tokens -> BigInt,
+        reasoning_tokens -> BigInt,
+        cost -> Nullable<Usd>,
+        price -> Nullable<Doc>,
+        decisions -> Nullable<Doc>,
+        client_address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        bytes_up -> BigInt,
+        bytes_down -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+
+    attempts (request_id, ordinal) {
+        request_id -> Text,
+        ordinal -> Integer,
+        provider_id -> BigInt,
+        provider_name -> Text,
+        outcome -> Text,
+        status -> Nullable<Integer>,
+        started_us -> BigInt,
+        connect_us -> Nullable<BigInt>,
+        head_us -> Nullable<BigInt>,
+        first_frame_us -> Nullable<BigInt>,
+        total_us -> BigInt,
+        reused -> Bool,
+        sent -> Bool,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Text;
+    use crate::store::types::{Doc, Ts};
+
+    settings (key) {
+        key -> Text,
+        value -> Doc,
+        updated_at -> Ts,
+    }
+}
+
+diesel::joinable!(api_keys -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(api_keys, users);

@@ -1,0 +1,321 @@
+//! Column types that mean the same in both backends.
+//!
+//! | type | PostgreSQL | SQLite | in code |
+//! |---|---|---|---|
+//! | [`Ts`] | `timestamptz` | integer microseconds since 1970 | [`At`] |
+//! | [`Usd`] | `numeric(24,12)` | integer of 10⁻¹² dollars | [`Amount`] |
+//! | [`Doc`] | `jsonb` | JSON text | [`Json`] |
+//!
+//! and [`Clean`] for plain text. Everything that goes into a row is one of these or a number, so
+//! what a database would choke on is dealt with here and nowhere else: amounts out of range are
+//! refused (I-06), and NUL, which PostgreSQL takes neither in text nor in documents, becomes
+//! U+FFFD (S15).
+
+use actors::money::Money;
+use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive, num_bigint::BigInt as BigInteger};
+use chrono::{DateTime, SubsecRound, Utc};
+use diesel::{
+    deserialize::{self, FromSql, FromSqlRow},
+    expression::AsExpression,
+    pg::{Pg, PgValue},
+    query_builder::QueryId,
+    serialize::{self, IsNull, Output, ToSql},
+    sql_types::{self, SqlType},
+    sqlite::{Sqlite, SqliteValue},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::error::StoreError;
+
+/// An instant. 1184 and 1185 are PostgreSQL's own numbers for `timestamptz` and its array.
+#[derive(Debug, Clone, Copy, SqlType, QueryId)]
+#[diesel(postgres_type(oid = 1184, array_oid = 1185), sqlite_type(name = "Long"))]
+pub struct Ts;
+
+/// Dollars, or a factor on them. 1700 and 1231 are `numeric` and its array.
+#[derive(Debug, Clone, Copy, SqlType, QueryId)]
+#[diesel(postgres_type(oid = 1700, array_oid = 1231), sqlite_type(name = "Long"))]
+pub struct Usd;
+
+/// A JSON document. 3802 and 3807 are `jsonb` and its array.
+#[derive(Debug, Clone, Copy, SqlType, QueryId)]
+#[diesel(postgres_type(oid = 3802, array_oid = 3807), sqlite_type(name = "Text"))]
+pub struct Doc;
+
+/// Digits after the point that a stored amount keeps.
+const SCALE: i64 = 12;
+
+/// A stored instant, to the microsecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Ts)]
+pub(crate) struct At(pub(crate) DateTime<Utc>);
+
+impl At {
+    /// The present, as rows are stamped with it. The only clock reading of the store.
+    pub(crate) fn now() -> Self {
+        Self(Utc::now().trunc_subsecs(6))
+    }
+}
+
+impl ToSql<Ts, Pg> for At {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        ToSql::<sql_types::Timestamptz, Pg>::to_sql(&self.0, out)
+    }
+}
+
+impl FromSql<Ts, Pg> for At {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        FromSql::<sql_types::Timestamptz, Pg>::from_sql(value).map(Self)
+    }
+}
+
+impl ToSql<Ts, Sqlite> for At {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.timestamp_micros());
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<Ts, Sqlite> for At {
+    fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let micros = <i64 as FromSql<sql_types::BigInt, Sqlite>>::from_sql(value)?;
+        DateTime::from_timestamp_micros(micros).map(Self).ok_or_else(|| "instant out of range".into())
+    }
+}
+
+/// A stored amount: 12 digits after the point, within the range of an `i64` of them
+/// (9,223,372.036854775807) on either backend.
+#[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Usd)]
+pub(crate) struct Amount(i64);
+
+impl Amount {
+    /// For amounts someone typed: refuses what cannot be stored digit by digit.
+    pub(crate) fn exact(amount: &Money, field: &'static str) -> Result<Self, StoreError> {
+        let rounded = Self::rounded(amount, field)?;
+        if rounded.money() == *amount {
+            Ok(rounded)
+        } else {
+            Err(StoreError::invalid(field, "has more than 12 digits after the point"))
+        }
+    }
+
+    /// For amounts that were computed: the thirteenth digit after the point is rounded, half up.
+    pub(crate) fn rounded(amount: &Money, field: &'static str) -> Result<Self, StoreError> {
+        let scaled = amount.as_decimal().with_scale_round(SCALE, RoundingMode::HalfUp);
+        let (picodollars, _) = scaled.into_bigint_and_exponent();
+        match picodollars.to_i64() {
+            Some(picodollars) if picodollars >= 0 => Ok(Self(picodollars)),
+            Some(_) => Err(StoreError::invalid(field, "must not be negative")),
+            None => Err(StoreError::invalid(field, "is beyond 9223372.036854775807 dollars")),
+        }
+    }
+
+    /// The amount as the rest of the house knows it.
+    pub(crate) fn money(&self) -> Money {
+        Money::from_decimal(self.decimal())
+    }
+
+    fn decimal(&self) -> BigDecimal {
+        BigDecimal::new(BigInteger::from(self.0), SCALE)
+    }
+}
+
+impl ToSql<Usd, Pg> for Amount {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let decimal = self.decimal();
+        ToSql::<sql_types::Numeric, Pg>::to_sql(&decimal, &mut out.reborrow())
+    }
+}
+
+impl FromSql<Usd, Pg> for Amount {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let decimal = <BigDecimal as FromSql<sql_types::Numeric, Pg>>::from_sql(value)?;
+        Self::rounded(&Money::from_decimal(decimal), "amount").map_err(Into::into)
+    }
+}
+
+impl ToSql<Usd, Sqlite> for Amount {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0);
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<Usd, Sqlite> for Amount {
+    fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        <i64 as FromSql<sql_types::BigInt, Sqlite>>::from_sql(value).map(Self)
+    }
+}
+
+/// A stored document.
+#[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Doc)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: Serialize> Json<T> {
+    fn text(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&self.0).map(without_nul_escapes)
+    }
+}
+
+impl<T: Serialize + std::fmt::Debug> ToSql<Doc, Pg> for Json<T> {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        use std::io::Write as _;
+        out.write_all(&[1])?; // the version of jsonb's wire form
+        out.write_all(self.text()?.as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+impl<T: DeserializeOwned> FromSql<Doc, Pg> for Json<T> {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let text = value.as_bytes().strip_prefix(&[1]).ok_or("unknown wire form of jsonb")?;
+        Ok(Self(serde_json::from_slice(text)?))
+    }
+}
+
+impl<T: Serialize + std::fmt::Debug> ToSql<Doc, Sqlite> for Json<T> {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.text()?);
+        Ok(IsNull::No)
+    }
+}
+
+impl<T: DeserializeOwned> FromSql<Doc, Sqlite> for Json<T> {
+    fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let text = <String as FromSql<sql_types::Text, Sqlite>>::from_sql(value)?;
+        Ok(Self(serde_json::from_str(&text)?))
+    }
+}
+
+/// Text without NUL.
+#[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = sql_types::Text)]
+pub(crate) struct Clean(String);
+
+impl Clean {
+    /// For text that came with a request: NUL replaced, cut to `max_bytes` at a character.
+    pub(crate) fn cut(text: &str, max_bytes: usize) -> Self {
+        let end = text.floor_char_boundary(max_bytes.min(text.len()));
+        Self(text[..end].replace('\0', "\u{FFFD}"))
+    }
+
+    /// For text an operator typed: refused when longer than `max_bytes`, rather than cut.
+    pub(crate) fn whole(text: &str, max_bytes: usize, field: &'static str) -> Result<Self, StoreError> {
+        if text.len() > max_bytes {
+            return Err(StoreError::invalid(field, "is too long"));
+        }
+        Ok(Self(text.replace('\0', "\u{FFFD}")))
+    }
+
+    /// Like [`Clean::whole`], and something must be there.
+    pub(crate) fn name(text: &str, field: &'static str) -> Result<Self, StoreError> {
+        if text.trim().is_empty() {
+            return Err(StoreError::invalid(field, "must not be empty"));
+        }
+        Self::whole(text, 200, field)
+    }
+
+    /// The text.
+    pub(crate) fn into_string(self) -> String {
+        self.0
+    }
+
+    /// The text, borrowed.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<DB> ToSql<sql_types::Text, DB> for Clean
+where
+    DB: diesel::backend::Backend,
+    String: ToSql<sql_types::Text, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        self.0.to_sql(out)
+    }
+}
+
+impl<DB> FromSql<sql_types::Text, DB> for Clean
+where
+    DB: diesel::backend::Backend,
+    String: FromSql<sql_types::Text, DB>,
+{
+    fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        String::from_sql(value).map(Self)
+    }
+}
+
+/// JSON text in which no string holds NUL any more. The escape is looked for by its place, since
+/// `\\u0000` is a backslash followed by harmless characters.
+fn without_nul_escapes(mut json: String) -> String {
+    const NUL: &str = "\\u0000";
+    let mut from = 0;
+    while let Some(found) = json[from..].find('\\') {
+        let at = from + found;
+        if json[at..].starts_with(NUL) {
+            json.replace_range(at..at + NUL.len(), "\\ufffd");
+        }
+        from = at + 2; // a backslash and what it escapes, which is ASCII in valid JSON
+    }
+    json
+}
+
+/// A count as its column holds it. Refuses what a signed 64-bit number cannot.
+pub(crate) fn count(value: u64, field: &'static str) -> Result<i64, StoreError> {
+    i64::try_from(value).map_err(|_| StoreError::invalid(field, "is too large a number"))
+}
+
+/// A span in microseconds, as its column holds it. Longer than 290,000 years is as good as that.
+pub(crate) fn micros(span: std::time::Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd(text: &str) -> Money {
+        Money::parse(text).unwrap()
+    }
+
+    #[test]
+    fn i06_an_amount_is_kept_digit_by_digit_or_refused() {
+        let kept = Amount::exact(&usd("9223372.036854775807"), "price").unwrap();
+        assert_eq!(kept.money().to_string(), "9223372.036854775807");
+        for (amount, why) in [
+            ("9223372.036854775808", "price: is beyond 9223372.036854775807 dollars"),
+            ("1e30", "price: is beyond 9223372.036854775807 dollars"),
+            ("0.0000000000001", "price: has more than 12 digits after the point"),
+        ] {
+            assert_eq!(Amount::exact(&usd(amount), "price").unwrap_err().to_string(), why, "{amount}");
+        }
+    }
+
+    #[test]
+    fn a_computed_amount_is_rounded_half_up_at_the_thirteenth_digit() {
+        let stored = |text| Amount::rounded(&usd(text), "cost").unwrap().money().to_string();
+        assert_eq!(stored("0.0000000000015"), "0.000000000002");
+        assert_eq!(stored("0.00000000000149"), "0.000000000001");
+    }
+
+    #[test]
+    fn s15_nul_never_reaches_a_row() {
+        assert_eq!(Clean::cut("a\0b", 10).as_str(), "a\u{FFFD}b");
+        assert_eq!(Clean::whole("a\0b", 10, "notes").unwrap().as_str(), "a\u{FFFD}b");
+        let document = Json(serde_json::json!({ "k\0": ["\0", "\\u0000", "\\\0", "é\0\0"] }));
+        assert_eq!(
+            document.text().unwrap(),
+            r#"{"k\ufffd":["\ufffd","\\u0000","\\\ufffd","é\ufffd\ufffd"]}"#
+        );
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character() {
+        assert_eq!(Clean::cut("aé", 2).as_str(), "a");
+        assert_eq!(Clean::cut("aé", 3).as_str(), "aé");
+        assert!(Clean::whole("aé", 2, "name").is_err());
+    }
+}

@@ -1,0 +1,255 @@
+//! Users: people and services that own api keys.
+
+use actors::ids::UserId;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::{
+    Store,
+    db::db,
+    error::StoreError,
+    page::{Cursor, Page},
+    schema::users,
+    types::{At, Clean, Json},
+};
+
+/// A person or service that owns api keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The row.
+    pub id: UserId,
+    /// Unique.
+    pub name: String,
+    /// What a console login may do.
+    pub role: Role,
+    /// Decides which providers may be used.
+    pub groups: Vec<String>,
+    /// Free words for filtering and reports.
+    pub tags: Vec<String>,
+    /// From then on all keys are refused.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether the keys are accepted at all.
+    pub enabled: bool,
+    /// When the user was made.
+    pub created_at: DateTime<Utc>,
+    /// When the row was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What a login with one of the user's keys may do in the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// See the own keys and usage.
+    User,
+}
+
+impl Role {
+    /// The name used in the admin API and in rows.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::User => "user",
+        }
+    }
+
+    /// The role of that name, if there is one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Admin, Self::User].into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// A user to be made.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// Unique.
+    pub name: String,
+    /// What a console login may do.
+    pub role: Role,
+    /// Decides which providers may be used.
+    pub groups: Vec<String>,
+    /// Free words.
+    pub tags: Vec<String>,
+    /// From then on all keys are refused.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether the keys are accepted at all.
+    pub enabled: bool,
+}
+
+/// What to change about a user; what is none stays.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    /// Unique.
+    pub name: Option<String>,
+    /// What a console login may do.
+    pub role: Option<Role>,
+    /// Decides which providers may be used.
+    pub groups: Option<Vec<String>>,
+    /// Free words.
+    pub tags: Option<Vec<String>>,
+    /// `Some(None)` takes the expiry away.
+    pub expires_at: Option<Option<DateTime<Utc>>>,
+    /// Whether the keys are accepted at all.
+    pub enabled: Option<bool>,
+}
+
+impl Store {
+    /// Makes a user.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the name is taken.
+    pub async fn create_user(&self, new: NewUser) -> Result<User, StoreError> {
+        let now = At::now();
+        let row = NewRow {
+            name: Clean::name(&new.name, "name")?,
+            role: new.role.name(),
+            groups: Json(new.groups),
+            tags: Json(new.tags),
+            expires_at: new.expires_at.map(At),
+            enabled: new.enabled,
+            created_at: now,
+            updated_at: now,
+        };
+        let row: Row = db!(self.engine(), write, conn => {
+            diesel::insert_into(users::table)
+                .values(row)
+                .returning(Row::as_returning())
+                .get_result(conn)
+                .await?
+        })?;
+        row.try_into()
+    }
+
+    /// The user with that id.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    pub async fn user(&self, id: UserId) -> Result<User, StoreError> {
+        let row: Option<Row> = db!(self.engine(), read, conn => {
+            users::table.find(id.0).select(Row::as_select()).first(conn).await.optional()?
+        })?;
+        row.ok_or(NOT_FOUND)?.try_into()
+    }
+
+    /// Users in the order in which they were made.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn users(&self, after: Option<Cursor>, limit: usize) -> Result<Page<User>, StoreError> {
+        let after = after.map_or(0, |cursor| cursor.0);
+        let rows: Vec<Row> = db!(self.engine(), read, conn => {
+            users::table
+                .filter(users::id.gt(after))
+                .order(users::id)
+                .limit(Page::<User>::fetch(limit))
+                .select(Row::as_select())
+                .load(conn)
+                .await?
+        })?;
+        Page::new(rows, limit, |row| Cursor(row.id)).try_map(User::try_from)
+    }
+
+    /// Changes a user and returns the result.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or [`StoreError::Conflict`] when the new name is taken.
+    pub async fn update_user(&self, id: UserId, change: UserChange) -> Result<User, StoreError> {
+        let change = Changes {
+            name: change.name.map(|name| Clean::name(&name, "name")).transpose()?,
+            role: change.role.map(Role::name),
+            groups: change.groups.map(Json),
+            tags: change.tags.map(Json),
+            expires_at: change.expires_at.map(|at| at.map(At)),
+            enabled: change.enabled,
+            updated_at: At::now(),
+        };
+        let row: Option<Row> = db!(self.engine(), write, conn => {
+            diesel::update(users::table.find(id.0))
+                .set(change)
+                .returning(Row::as_returning())
+                .get_result(conn)
+                .await
+                .optional()?
+        })?;
+        row.ok_or(NOT_FOUND)?.try_into()
+    }
+
+    /// Removes a user and all the user's keys. Request rows stay.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    pub async fn delete_user(&self, id: UserId) -> Result<(), StoreError> {
+        let removed: usize = db!(self.engine(), write, conn => {
+            diesel::delete(users::table.find(id.0)).execute(conn).await?
+        })?;
+        if removed == 0 { Err(NOT_FOUND) } else { Ok(()) }
+    }
+}
+
+const NOT_FOUND: StoreError = StoreError::NotFound { what: "user" };
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+struct Row {
+    id: i64,
+    name: Clean,
+    role: Clean,
+    groups: Json<Vec<String>>,
+    tags: Json<Vec<String>>,
+    expires_at: Option<At>,
+    enabled: bool,
+    created_at: At,
+    updated_at: At,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = users)]
+struct NewRow {
+    name: Clean,
+    role: &'static str,
+    groups: Json<Vec<String>>,
+    tags: Json<Vec<String>>,
+    expires_at: Option<At>,
+    enabled: bool,
+    created_at: At,
+    updated_at: At,
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = users)]
+struct Changes {
+    name: Option<Clean>,
+    role: Option<&'static str>,
+    groups: Option<Json<Vec<String>>>,
+    tags: Option<Json<Vec<String>>>,
+    expires_at: Option<Option<At>>,
+    enabled: Option<bool>,
+    updated_at: At,
+}
+
+impl TryFrom<Row> for User {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: UserId(row.id),
+            name: row.name.into_string(),
+            role: role(row.role.as_str())?,
+            groups: row.groups.0,
+            tags: row.tags.0,
+            expires_at: row.expires_at.map(|at| at.0),
+            enabled: row.enabled,
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.0,
+        })
+    }
+}
+
+/// Reads a stored role.
+pub(super) fn role(name: &str) -> Result<Role, StoreError> {
+    Role::from_name(name).ok_or_else(|| StoreError::Corrupt(format!("users.role: `{name}`")))
+}
