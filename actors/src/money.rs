@@ -38,6 +38,12 @@ impl Money {
         Self(BigDecimal::zero())
     }
 
+    /// One dollar; as a factor, no change.
+    #[must_use]
+    pub fn one() -> Self {
+        Self(BigDecimal::from(1))
+    }
+
     /// Reads a decimal number, with or without exponent.
     ///
     /// # Errors

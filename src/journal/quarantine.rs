@@ -95,11 +95,10 @@ fn shown_attempt(attempt: &AttemptRecord) -> Value {
         "outcome": attempt.outcome.name(),
         "status": attempt.status,
         "started_us": micros(attempt.started),
-        "connect_us": attempt.connect.map(micros),
         "head_us": attempt.head.map(micros),
         "first_frame_us": attempt.first_frame.map(micros),
         "total_us": micros(attempt.total),
-        "reused": attempt.reused,
+        "retried_stale": attempt.retried_stale,
         "sent": attempt.sent,
         "error": attempt.error,
     })

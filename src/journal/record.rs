@@ -5,6 +5,7 @@ use std::{borrow::Cow, net::IpAddr, time::Duration};
 use actors::{
     ids::{KeyId, ProviderId, RequestId, UserId},
     money::Money,
+    provider::outcome::Outcome,
 };
 use chrono::{DateTime, Utc};
 use protocol::{Format, Operation, Usage};
@@ -108,25 +109,77 @@ pub struct AttemptRecord {
     /// As that was called then.
     pub provider_name: String,
     /// What became of it.
-    pub outcome: AttemptOutcome,
+    pub outcome: Outcome,
     /// The HTTP status of the upstream, if it answered.
     pub status: Option<u16>,
     /// Offset from the start of the request.
     pub started: Duration,
-    /// Name resolution, TCP and TLS; none on a reused connection.
-    pub connect: Option<Duration>,
     /// From the start of the attempt to the head of the answer.
     pub head: Option<Duration>,
     /// From the start of the attempt to the first meaningful frame.
     pub first_frame: Option<Duration>,
     /// The whole attempt.
     pub total: Duration,
-    /// Whether it went over a kept-alive connection.
-    pub reused: bool,
+    /// Whether a kept-alive connection turned out closed and a fresh one was made.
+    pub retried_stale: bool,
     /// Whether any byte of the request left for the upstream: only then can it have cost anything.
     pub sent: bool,
     /// What went wrong, for the operator.
     pub error: Option<String>,
+}
+
+impl Record {
+    /// A request that has just arrived: nothing is known yet, and nothing has gone wrong.
+    #[must_use]
+    pub fn new(id: RequestId, started_at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            started_at,
+            duration: Duration::ZERO,
+            user_id: None,
+            key_id: None,
+            format: None,
+            operation: None,
+            model: None,
+            upstream_model: None,
+            streamed: false,
+            session: None,
+            provider_id: None,
+            status: 0,
+            ending: Ending::CallerLeft,
+            failure: None,
+            ttfb: None,
+            metering: Metering::None,
+            cost: None,
+            price: None,
+            decisions: None,
+            client_address: None,
+            user_agent: None,
+            bytes_up: 0,
+            bytes_down: 0,
+            attempts: Vec::new(),
+        }
+    }
+}
+
+impl AttemptRecord {
+    /// An attempt that has just been granted.
+    #[must_use]
+    pub fn new(provider_id: ProviderId, provider_name: String, started: Duration) -> Self {
+        Self {
+            provider_id,
+            provider_name,
+            outcome: Outcome::Abandoned,
+            status: None,
+            started,
+            head: None,
+            first_frame: None,
+            total: Duration::ZERO,
+            retried_stale: false,
+            sent: false,
+            error: None,
+        }
+    }
 }
 
 /// A JSON text that was checked when it was made.
@@ -259,25 +312,5 @@ named! {
         TimedOut = "timed_out",
         /// The server was stopping.
         Draining = "draining",
-    }
-}
-
-named! {
-    /// What became of an attempt.
-    AttemptOutcome {
-        /// Its answer went to the caller to the end.
-        Succeeded = "succeeded",
-        /// The upstream answered with an error status.
-        Rejected = "rejected",
-        /// No connection came about.
-        Unreachable = "unreachable",
-        /// A limit on time passed.
-        TimedOut = "timed_out",
-        /// The connection broke off.
-        Broke = "broke",
-        /// The answer was none: unreadable, or an error under a status of success.
-        Malformed = "malformed",
-        /// We gave it up: the caller left, or the server was stopping.
-        Abandoned = "abandoned",
     }
 }

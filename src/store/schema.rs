@@ -135,11 +135,10 @@ diesel::table! {
         outcome -> Text,
         status -> Nullable<Integer>,
         started_us -> BigInt,
-        connect_us -> Nullable<BigInt>,
         head_us -> Nullable<BigInt>,
         first_frame_us -> Nullable<BigInt>,
         total_us -> BigInt,
-        reused -> Bool,
+        retried_stale -> Bool,
         sent -> Bool,
         error -> Nullable<Text>,
     }

@@ -143,6 +143,12 @@ impl Outcome {
         }
     }
 
+    /// Whether a limit on time ended it.
+    #[must_use]
+    pub const fn is_timeout(self) -> bool {
+        matches!(self, Self::FirstByteTimeout | Self::IdleTimeout | Self::TotalTimeout)
+    }
+
     /// Whether another provider may be tried, as long as nothing went to the caller.
     #[must_use]
     pub const fn may_try_another(self) -> bool {

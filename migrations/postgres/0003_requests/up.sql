@@ -73,11 +73,10 @@ CREATE TABLE attempts (
     outcome        text    NOT NULL,
     status         integer,
     started_us     bigint  NOT NULL,
-    connect_us     bigint,
     head_us        bigint,
     first_frame_us bigint,
     total_us       bigint  NOT NULL,
-    reused         boolean NOT NULL,
+    retried_stale  boolean NOT NULL,
     sent           boolean NOT NULL,
     error          text,
     PRIMARY KEY (request_id, ordinal),
@@ -87,11 +86,10 @@ CREATE TABLE attempts (
 COMMENT ON TABLE  attempts                IS 'One try of one request at one provider.';
 COMMENT ON COLUMN attempts.ordinal        IS 'From 1, in the order of the tries.';
 COMMENT ON COLUMN attempts.provider_name  IS 'As it was called then.';
-COMMENT ON COLUMN attempts.outcome        IS 'succeeded, rejected, unreachable, timed_out, broke, malformed, abandoned.';
+COMMENT ON COLUMN attempts.outcome        IS 'What became of it: answered, callers_fault, rate_limited, cut and so on.';
 COMMENT ON COLUMN attempts.status         IS 'HTTP status of the upstream, if it answered.';
 COMMENT ON COLUMN attempts.started_us     IS 'Offset from the start of the request.';
-COMMENT ON COLUMN attempts.connect_us     IS 'Name resolution, TCP and TLS. Null on a reused connection.';
 COMMENT ON COLUMN attempts.head_us        IS 'From the start of the attempt to the head of the answer.';
 COMMENT ON COLUMN attempts.first_frame_us IS 'From the start of the attempt to the first meaningful frame.';
-COMMENT ON COLUMN attempts.reused         IS 'Whether it went over a kept-alive connection.';
+COMMENT ON COLUMN attempts.retried_stale  IS 'Whether a kept-alive connection turned out closed and a fresh one was made.';
 COMMENT ON COLUMN attempts.sent           IS 'Whether any byte of the request left for the upstream: only then can it have cost anything.';

@@ -49,11 +49,10 @@ CREATE TABLE attempts (
     outcome        TEXT    NOT NULL,
     status         INTEGER,
     started_us     INTEGER NOT NULL,
-    connect_us     INTEGER,
     head_us        INTEGER,
     first_frame_us INTEGER,
     total_us       INTEGER NOT NULL,
-    reused         BOOLEAN NOT NULL,
+    retried_stale  BOOLEAN NOT NULL,
     sent           BOOLEAN NOT NULL,
     error          TEXT,
     PRIMARY KEY (request_id, ordinal)

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use actors::ids::{KeyId, ProviderId, RequestId, UserId};
+use actors::{
+    ids::{KeyId, ProviderId, RequestId, UserId},
+    provider::outcome::Outcome,
+};
 use diesel::prelude::*;
 use protocol::{Format, Operation, Usage};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::{
-    journal::record::{AttemptOutcome, AttemptRecord, Ending, Failure, Metering, Record},
+    journal::record::{AttemptRecord, Ending, Failure, Metering, Record},
     store::{
         error::StoreError,
         schema::{attempts, requests},
@@ -160,11 +163,10 @@ pub(super) struct AttemptRow {
     outcome: Clean,
     status: Option<i32>,
     started_us: i64,
-    connect_us: Option<i64>,
     head_us: Option<i64>,
     first_frame_us: Option<i64>,
     total_us: i64,
-    reused: bool,
+    retried_stale: bool,
     sent: bool,
     error: Option<Clean>,
 }
@@ -179,11 +181,10 @@ impl AttemptRow {
             outcome: Clean::cut(attempt.outcome.name(), NAME_BYTES),
             status: attempt.status.map(i32::from),
             started_us: micros(attempt.started),
-            connect_us: attempt.connect.map(micros),
             head_us: attempt.head.map(micros),
             first_frame_us: attempt.first_frame.map(micros),
             total_us: micros(attempt.total),
-            reused: attempt.reused,
+            retried_stale: attempt.retried_stale,
             sent: attempt.sent,
             error: attempt.error.as_deref().map(|text| Clean::cut(text, MESSAGE_BYTES)),
         }
@@ -196,14 +197,13 @@ impl AttemptRow {
         Ok(AttemptRecord {
             provider_id: ProviderId(self.provider_id),
             provider_name: self.provider_name.as_str().to_owned(),
-            outcome: AttemptOutcome::from_name(self.outcome.as_str()).ok_or_else(|| corrupt("outcome"))?,
+            outcome: Outcome::from_name(self.outcome.as_str()).ok_or_else(|| corrupt("outcome"))?,
             status: self.status.map(u16::try_from).transpose().map_err(|_| corrupt("status"))?,
             started: span(self.started_us).ok_or_else(|| corrupt("started_us"))?,
-            connect: self.connect_us.and_then(span),
             head: self.head_us.and_then(span),
             first_frame: self.first_frame_us.and_then(span),
             total: span(self.total_us).ok_or_else(|| corrupt("total_us"))?,
-            reused: self.reused,
+            retried_stale: self.retried_stale,
             sent: self.sent,
             error: self.error.as_ref().map(|text| text.as_str().to_owned()),
         })

@@ -1,0 +1,52 @@
+//! The key directory: every api key by its digest, in memory, so that no request waits for the database.
+//!
+//! It is a snapshot, replaced as a whole after each change an operator makes. A request sees one version of
+//! it from start to end.
+
+use std::{collections::HashMap, sync::Arc};
+
+use actors::ids::{KeyId, UserId};
+use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
+
+use crate::secrets::digest::{Digest, Digester};
+
+/// The directory, shared by all workers.
+pub struct KeyDirectory {
+    digester: Digester,
+    keys: ArcSwap<HashMap<Digest, Caller>>,
+}
+
+/// Whoever an api key has identified.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The key.
+    pub key: KeyId,
+    /// Its owner.
+    pub user: UserId,
+    /// The key's groups, or its owner's where the key names none.
+    pub groups: Arc<[String]>,
+    /// Whether key and owner are both enabled.
+    pub enabled: bool,
+    /// The earlier of the key's and its owner's end.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl KeyDirectory {
+    /// An empty directory.
+    #[must_use]
+    pub fn new(digester: Digester) -> Self {
+        Self { digester, keys: ArcSwap::default() }
+    }
+
+    /// Replaces all entries.
+    pub fn replace(&self, entries: impl IntoIterator<Item = (Digest, Caller)>) {
+        self.keys.store(Arc::new(entries.into_iter().collect()));
+    }
+
+    /// Whose key this is, whether it may be used or not. The whole digest is compared (C-02).
+    #[must_use]
+    pub fn find(&self, presented: &str) -> Option<Caller> {
+        self.keys.load().get(&self.digester.digest(presented)).cloned()
+    }
+}

@@ -1,0 +1,104 @@
+//! What is current: keys, providers and prices as the database holds them, in memory for those who serve.
+//!
+//! The admin API writes to the store and then asks for a refresh; the next request sees the change, the
+//! ones under way go on with what they began with (I-52). Nothing here is the truth: all of it can be
+//! read again.
+
+pub mod keys;
+pub mod prices;
+
+use std::sync::Arc;
+
+use actors::{Gateway, provider::card::Card};
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use chrono::Utc;
+
+use self::{
+    keys::{Caller, KeyDirectory},
+    prices::PriceList,
+};
+use crate::{secrets::digest::Digester, store::Store};
+
+/// The current configuration, shared by all workers.
+pub struct Current {
+    store: Store,
+    gateway: Gateway,
+    keys: KeyDirectory,
+    cards: ArcSwap<Vec<Arc<Card>>>,
+    prices: ArcSwap<PriceList>,
+}
+
+impl Current {
+    /// Reads everything for the first time.
+    ///
+    /// # Errors
+    /// When the database can't be read or the actors don't answer.
+    pub async fn load(store: Store, gateway: Gateway, digester: Digester) -> anyhow::Result<Self> {
+        let keys = KeyDirectory::new(digester);
+        let current = Self { store, gateway, keys, cards: ArcSwap::default(), prices: ArcSwap::default() };
+        current.refresh_keys().await?;
+        current.refresh_providers().await?;
+        current.refresh_prices().await?;
+        Ok(current)
+    }
+
+    /// Reads keys and users again.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn refresh_keys(&self) -> anyhow::Result<()> {
+        let entries = self.store.directory().await.context("cannot read the api keys")?;
+        self.keys.replace(entries.into_iter().map(|entry| {
+            let caller = Caller {
+                key: entry.key_id,
+                user: entry.user_id,
+                groups: entry.groups.into(),
+                enabled: entry.enabled,
+                expires_at: entry.expires_at,
+            };
+            (entry.digest, caller)
+        }));
+        Ok(())
+    }
+
+    /// Reads the providers again and hands them to the dispatcher.
+    ///
+    /// # Errors
+    /// When the database can't be read or the dispatcher is overloaded.
+    pub async fn refresh_providers(&self) -> anyhow::Result<()> {
+        let cards = self.store.providers().await.context("cannot read the providers")?;
+        let cards: Vec<_> = cards.into_iter().map(Arc::new).collect();
+        self.gateway.configure(cards.clone()).await.context("cannot configure the dispatcher")?;
+        self.cards.store(Arc::new(cards));
+        Ok(())
+    }
+
+    /// Reads the prices again.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn refresh_prices(&self) -> anyhow::Result<()> {
+        let rows = self.store.price_table(Utc::now()).await.context("cannot read the prices")?;
+        self.prices.store(Arc::new(PriceList::new(rows)));
+        Ok(())
+    }
+
+    /// The api keys.
+    #[must_use]
+    pub fn keys(&self) -> &KeyDirectory {
+        &self.keys
+    }
+
+    /// The providers.
+    #[must_use]
+    pub fn cards(&self) -> Arc<Vec<Arc<Card>>> {
+        self.cards.load_full()
+    }
+
+    /// The prices.
+    #[must_use]
+    pub fn prices(&self) -> Arc<PriceList> {
+        self.prices.load_full()
+    }
+}
