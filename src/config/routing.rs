@@ -11,7 +11,7 @@ const REQUEST_DEADLINE_S: &str = "routing.request_deadline_s";
 pub(super) const KNOBS: &[Knob] = &[
     Knob::new(SESSION_TTL_S, &["SESSION_TTL"], Some("300")),
     Knob::new(MAX_ATTEMPTS, &["MAX_RETRY_ATTEMPTS_DEFAULT"], Some("4")),
-    Knob::new(REQUEST_DEADLINE_S, &[], Some("3600")),
+    Knob::new(REQUEST_DEADLINE_S, &[], Some("600")),
 ];
 
 /// How requests are routed.
@@ -21,7 +21,8 @@ pub struct RoutingSettings {
     pub session_ttl: Duration,
     /// The most upstream attempts of one request, the first included.
     pub max_attempts: u32,
-    /// How long a request may take, all attempts together.
+    /// How long a request may look for an answer, all attempts and waits together. An answer that has
+    /// begun may take longer.
     pub request_deadline: Duration,
 }
 

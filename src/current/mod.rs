@@ -7,7 +7,10 @@
 pub mod keys;
 pub mod prices;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use actors::{Gateway, provider::card::Card};
 use anyhow::Context;
@@ -27,20 +30,34 @@ pub struct Current {
     keys: KeyDirectory,
     cards: ArcSwap<Vec<Arc<Card>>>,
     prices: ArcSwap<PriceList>,
+    loaded: AtomicBool,
 }
 
 impl Current {
-    /// Reads everything for the first time.
+    /// Knows nothing yet.
+    #[must_use]
+    pub fn new(store: Store, gateway: Gateway, digester: Digester) -> Self {
+        let keys = KeyDirectory::new(digester);
+        let (cards, prices, loaded) = (ArcSwap::default(), ArcSwap::default(), AtomicBool::new(false));
+        Self { store, gateway, keys, cards, prices, loaded }
+    }
+
+    /// Reads everything.
     ///
     /// # Errors
     /// When the database can't be read or the actors don't answer.
-    pub async fn load(store: Store, gateway: Gateway, digester: Digester) -> anyhow::Result<Self> {
-        let keys = KeyDirectory::new(digester);
-        let current = Self { store, gateway, keys, cards: ArcSwap::default(), prices: ArcSwap::default() };
-        current.refresh_keys().await?;
-        current.refresh_providers().await?;
-        current.refresh_prices().await?;
-        Ok(current)
+    pub async fn load(&self) -> anyhow::Result<()> {
+        self.refresh_keys().await?;
+        self.refresh_providers().await?;
+        self.refresh_prices().await?;
+        self.loaded.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Whether everything was read once: before that, nobody can be told that a key is unknown.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        self.loaded.load(Ordering::Acquire)
     }
 
     /// Reads keys and users again.

@@ -18,11 +18,6 @@ use super::{
 };
 use crate::{board::Shut, ids::ProviderId, provider::card::Card};
 
-/// The group of callers and providers for whom no group was named.
-const DEFAULT_GROUP: &str = "default";
-/// In a caller's groups: every provider.
-const EVERY_GROUP: &str = "*";
-
 /// One provider as selection sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Entrant<'a> {
@@ -100,7 +95,7 @@ fn objection(
         Some(Skip::FormatNotServed)
     } else if !card.serves_model(&ask.model) {
         Some(Skip::ModelNotAllowed)
-    } else if !may_use(&ask.groups, &card.groups) {
+    } else if !card.open_to(&ask.groups) {
         Some(Skip::GroupNotAllowed)
     } else if background.pinned_to.is_some_and(|home| home != card.id) {
         Some(Skip::LivesElsewhere)
@@ -114,18 +109,6 @@ fn objection(
         (None, Some(shut)) => Some((shut.why.into(), Some(shut.until))),
         (None, None) => None,
     }
-}
-
-fn may_use(callers: &[String], providers: &[String]) -> bool {
-    let callers_default = callers.is_empty() || callers.iter().any(|group| group == DEFAULT_GROUP);
-    if callers.iter().any(|group| group == EVERY_GROUP) || (providers.is_empty() && callers_default) {
-        return true;
-    }
-    providers.iter().any(
-        |group| {
-            if group == DEFAULT_GROUP { callers_default } else { callers.contains(group) }
-        },
-    )
 }
 
 fn in_order(
@@ -261,21 +244,6 @@ mod tests {
             ]
         );
         assert!(selection.order.is_empty());
-    }
-
-    #[test]
-    fn groups_meet_by_name_and_no_name_means_the_default_group() {
-        let check = |callers: &[&str], providers: &[&str], expected: bool| {
-            let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-            assert_eq!(may_use(&own(callers), &own(providers)), expected, "{callers:?} {providers:?}");
-        };
-        check(&[], &[], true);
-        check(&[], &["default"], true);
-        check(&["default"], &[], true);
-        check(&[], &["vip"], false);
-        check(&["vip"], &[], false);
-        check(&["vip"], &["vip", "x"], true);
-        check(&["*"], &["vip"], true);
     }
 
     #[test]

@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ids::ProviderId, money::Money};
 
+/// The group of callers and providers for whom no group was named.
+const DEFAULT_GROUP: &str = "default";
+/// In a caller's groups: every provider.
+const EVERY_GROUP: &str = "*";
+
 /// A provider's configuration.
 #[derive(Debug, Clone)]
 pub struct Card {
@@ -60,6 +65,19 @@ impl Card {
                 Some(prefix) => model.starts_with(prefix),
                 None => allowed == model,
             })
+    }
+
+    /// Whether callers of these groups may use this provider. Whoever names no group is in the default
+    /// group; a caller's `*` stands for every group.
+    #[must_use]
+    pub fn open_to(&self, callers: &[String]) -> bool {
+        let callers_default = callers.is_empty() || callers.iter().any(|group| group == DEFAULT_GROUP);
+        let of_mine = |group: &String| {
+            if group == DEFAULT_GROUP { callers_default } else { callers.contains(group) }
+        };
+        callers.iter().any(|group| group == EVERY_GROUP)
+            || (self.groups.is_empty() && callers_default)
+            || self.groups.iter().any(of_mine)
     }
 
     /// The model to send upstream when a caller asks for `model`.
@@ -227,5 +245,26 @@ impl Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self { connect_ms: 10_000, first_byte_ms: 180_000, idle_ms: 240_000, total_ms: 3_600_000 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testkit::cards;
+
+    #[test]
+    fn groups_meet_by_name_and_no_name_means_the_default_group() {
+        let check = |callers: &[&str], providers: &[&str], expected: bool| {
+            let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+            let card = cards::with(1, |card| card.groups = own(providers));
+            assert_eq!(card.open_to(&own(callers)), expected, "{callers:?} {providers:?}");
+        };
+        check(&[], &[], true);
+        check(&[], &["default"], true);
+        check(&["default"], &[], true);
+        check(&[], &["vip"], false);
+        check(&["vip"], &[], false);
+        check(&["vip"], &["vip", "x"], true);
+        check(&["*"], &["vip"], true);
     }
 }

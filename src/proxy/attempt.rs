@@ -1,0 +1,305 @@
+//! One attempt: a request goes to one upstream, and either begins to be answered or has failed.
+//!
+//! *Begun* means that the first meaningful frame is here, or a whole plain answer that is sound. What came
+//! before it is held back, so that a "200, then an error" can still go to another provider (D11). Holding
+//! is bounded: a preamble followed by silence is let go after half a second, since clients count silence.
+
+use std::time::Duration;
+
+use actix_web::{
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, HeaderMap},
+    },
+    web::{Bytes, BytesMut},
+};
+use actors::provider::{card::Card, outcome::Outcome};
+use futures_util::StreamExt;
+use protocol::{
+    Call, Format, Operation, Streaming,
+    failure::{self, ErrorClass, UpstreamError},
+    hints,
+    openai_chat::filter::UsageFilter,
+    tap::{Shape, Stage, Tap},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::dispatch::{Dispatch, Setback};
+use crate::upstream::{Body, Clients, Fault, Outgoing};
+
+/// How long a preamble is held back for the first meaningful frame.
+const HELD_FOR: Duration = Duration::from_millis(500);
+/// How much of a plain answer is held back until it is whole. Longer ones are let go as they come.
+const HELD_BYTES: usize = 256 * 1024;
+/// How much of an error answer is read.
+const ERROR_BYTES: usize = 1024 * 1024;
+
+/// What the caller wants of the answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    pub(super) format: Format,
+    pub(super) operation: Operation,
+    pub(super) streaming: Streaming,
+    /// Whether we ask for usage on behalf of a caller who did not, and keep it from them again.
+    pub(super) ask_usage: bool,
+}
+
+impl Wish {
+    /// What this call wants.
+    pub(super) fn of(call: &Call) -> Self {
+        let ask_usage = call.stream == Streaming::Sse && !call.usage_asked && call.usage_edit.is_some();
+        Self { format: call.format, operation: call.operation, streaming: call.stream, ask_usage }
+    }
+}
+
+/// An attempt that has begun to be answered.
+pub(super) struct Begun {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// What was held back; the tap has read it.
+    pub(super) held: Vec<Bytes>,
+    /// What is still to come; none when everything is here.
+    pub(super) rest: Option<Body>,
+    pub(super) tap: Tap,
+    /// Takes out what our asking for usage put in.
+    pub(super) filter: Option<UsageFilter>,
+}
+
+/// An attempt that has failed.
+pub(super) struct Dead {
+    /// What it means to the row and to the actors.
+    pub(super) setback: Setback,
+    /// The upstream's own words, where the caller may read them if nobody does better.
+    pub(super) answer: Option<Answer>,
+}
+
+/// An upstream's whole answer.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Dead {
+    /// A failure before anything was sent.
+    pub(super) fn before_sending(outcome: Outcome, error: &str) -> Self {
+        Self::without_answer(outcome, None, error.to_owned(), false)
+    }
+
+    fn without_answer(outcome: Outcome, status: Option<u16>, error: String, sent: bool) -> Self {
+        let setback = Setback { outcome, status, cool_down: None, error, sent };
+        Self { setback, answer: None }
+    }
+
+    fn by_fault(fault: Fault, status: Option<u16>) -> Self {
+        Self::without_answer(outcome_of(&fault), status, fault.to_string(), !fault.nothing_was_sent())
+    }
+}
+
+/// Sends the request and waits until it begins to be answered.
+pub(super) async fn run(
+    clients: &Clients,
+    card: &Card,
+    outgoing: Outgoing,
+    wish: Wish,
+    dispatch: &mut Dispatch,
+) -> Result<Begun, Dead> {
+    let first_byte = dispatch.patience(card.timeouts.first_byte());
+    let incoming = clients.send(card, outgoing).await.map_err(|fault| Dead::by_fault(fault, None))?;
+    let (status, headers) = (incoming.status, incoming.headers);
+    dispatch.head(status.as_u16(), incoming.retried_stale);
+    if status.is_redirection() {
+        let error = "the upstream redirects, which is not followed".to_owned();
+        return Err(Dead::without_answer(Outcome::Redirected, Some(status.as_u16()), error, true));
+    }
+    if !status.is_success() {
+        return Err(refused_by_upstream(card, status, headers, incoming.body, dispatch.unix_now()).await);
+    }
+    let shape = shape(&headers, wish.streaming);
+    let begun = Begun {
+        status,
+        headers,
+        held: Vec::new(),
+        rest: Some(incoming.body),
+        tap: Tap::new(wish.format, wish.operation, shape),
+        filter: (wish.ask_usage && shape == Shape::Sse).then(UsageFilter::new),
+    };
+    match shape {
+        Shape::Whole => whole(begun).await,
+        Shape::Sse | Shape::JsonArray => first_frame(begun, first_byte).await,
+    }
+}
+
+/// Waits for a stream's first meaningful frame.
+async fn first_frame(mut begun: Begun, first_byte: Instant) -> Result<Begun, Dead> {
+    let status = Some(begun.status.as_u16());
+    let mut patience = first_byte;
+    loop {
+        let Some(rest) = &mut begun.rest else { return judge(begun) };
+        match timeout_at(patience, rest.next()).await {
+            Ok(Some(Ok(chunk))) => {
+                begun.tap.push(&chunk);
+                if begun.held.is_empty() {
+                    patience = patience.min(Instant::now() + HELD_FOR);
+                }
+                begun.held.push(chunk);
+            }
+            Ok(Some(Err(fault))) => return Err(Dead::by_fault(fault, status)),
+            Ok(None) => {
+                begun.rest = None;
+                begun.tap.finish();
+                return judge(begun);
+            }
+            // A preamble and then nothing: that it is alive is worth telling.
+            Err(_) if !begun.held.is_empty() => return Ok(begun),
+            Err(_) => return Err(Dead::by_fault(Fault::HeadTimeout, status)),
+        }
+        match begun.tap.stage() {
+            Stage::Silent if held_bytes(&begun.held) > HELD_BYTES => return Ok(begun),
+            Stage::Silent => {}
+            Stage::Meaningful | Stage::Ended | Stage::Broken => return Ok(begun),
+            Stage::Failed => return judge(begun),
+        }
+    }
+}
+
+/// Waits for a plain answer, up to a bound.
+async fn whole(mut begun: Begun) -> Result<Begun, Dead> {
+    let status = Some(begun.status.as_u16());
+    while let Some(rest) = &mut begun.rest {
+        match rest.next().await {
+            Some(Ok(chunk)) => {
+                begun.tap.push(&chunk);
+                begun.held.push(chunk);
+                if held_bytes(&begun.held) > HELD_BYTES {
+                    return Ok(begun);
+                }
+            }
+            Some(Err(fault)) => return Err(Dead::by_fault(fault, status)),
+            None => {
+                begun.rest = None;
+                begun.tap.finish();
+            }
+        }
+    }
+    judge(begun)
+}
+
+/// Whether an answer that is here so far may go to the caller.
+fn judge(begun: Begun) -> Result<Begun, Dead> {
+    let reading = begun.tap.reading();
+    let status = Some(begun.status.as_u16());
+    if let Some(error) = &reading.error {
+        return match outcome_of_error(error, Outcome::ErrorInside) {
+            // What is wrong with the request is for the caller to read.
+            Outcome::CallersFault => Ok(begun),
+            outcome => {
+                let mut dead = Dead::without_answer(outcome, status, describe(error), true);
+                dead.setback.cool_down = error.retry_after;
+                Err(dead)
+            }
+        };
+    }
+    if reading.ended || begun.rest.is_some() {
+        return Ok(begun);
+    }
+    let (outcome, error) = if reading.garbage || reading.events == 0 {
+        (Outcome::Garbage, "the answer is none of this api")
+    } else {
+        (Outcome::Cut, "the answer ended before its end mark")
+    };
+    Err(Dead::without_answer(outcome, status, error.to_owned(), true))
+}
+
+/// An answer whose status is an error.
+async fn refused_by_upstream(
+    card: &Card,
+    status: StatusCode,
+    headers: HeaderMap,
+    mut rest: Body,
+    unix_now: i64,
+) -> Dead {
+    let mut body = BytesMut::new();
+    while let Some(Ok(chunk)) = rest.next().await {
+        body.extend_from_slice(&chunk[..chunk.len().min(ERROR_BYTES - body.len())]);
+        if body.len() == ERROR_BYTES {
+            break;
+        }
+    }
+    let error = failure::read_error(status.as_u16(), &body);
+    let outcome = outcome_of_error(&error, Outcome::ProviderFailed);
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let cool_down = hints::cool_down(status.as_u16(), &header, unix_now).or(error.retry_after);
+    let answer = Answer { status, headers, body: body.freeze() };
+    Dead {
+        setback: Setback {
+            outcome,
+            status: Some(status.as_u16()),
+            cool_down,
+            error: describe(&error),
+            sent: true,
+        },
+        answer: may_be_read(&answer, outcome, card).then_some(answer),
+    }
+}
+
+/// Whether the caller may read an upstream's error: never one about our credential, never one that holds
+/// it, and only one in the API's own form (C-25).
+fn may_be_read(answer: &Answer, outcome: Outcome, card: &Card) -> bool {
+    let is_json = serde_json::from_slice::<&serde_json::value::RawValue>(&answer.body).is_ok();
+    let secret = card.credential.reveal().as_bytes();
+    let leaks = !secret.is_empty() && memchr::memmem::find(&answer.body, secret).is_some();
+    outcome != Outcome::CredentialRejected && is_json && !leaks
+}
+
+fn shape(headers: &HeaderMap, streaming: Streaming) -> Shape {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is = |wanted: &str| {
+        content_type.get(..wanted.len()).is_some_and(|start| start.eq_ignore_ascii_case(wanted))
+    };
+    match streaming {
+        _ if is("text/event-stream") => Shape::Sse,
+        Streaming::Sse if content_type.is_empty() => Shape::Sse,
+        Streaming::JsonArray => Shape::JsonArray,
+        Streaming::Sse | Streaming::No => Shape::Whole,
+    }
+}
+
+/// What a fault on the way means.
+pub(super) fn outcome_of(fault: &Fault) -> Outcome {
+    match fault {
+        Fault::BaseUrl(_) | Fault::AddressRefused(_) | Fault::Unsendable(_) => Outcome::AddressRefused,
+        Fault::Resolve | Fault::Connect | Fault::ConnectTimeout | Fault::Tls(_) => Outcome::ConnectFailed,
+        Fault::HeadTimeout => Outcome::FirstByteTimeout,
+        Fault::IdleTimeout => Outcome::IdleTimeout,
+        Fault::TotalTimeout => Outcome::TotalTimeout,
+        Fault::Malformed(_) | Fault::TooManyInterimHeads => Outcome::Garbage,
+        Fault::Cut | Fault::NoAnswer | Fault::StaleReuse => Outcome::Cut,
+    }
+}
+
+/// What an error of the upstream means; `own` where it failed on its own account.
+pub(super) fn outcome_of_error(error: &UpstreamError, own: Outcome) -> Outcome {
+    match error.class {
+        ErrorClass::CallersFault | ErrorClass::ContextOverflow => Outcome::CallersFault,
+        ErrorClass::CredentialRejected => Outcome::CredentialRejected,
+        ErrorClass::RateLimited | ErrorClass::QuotaExhausted => Outcome::RateLimited,
+        ErrorClass::Overloaded => Outcome::Overloaded,
+        ErrorClass::ModelUnknown | ErrorClass::NotFound => Outcome::ModelUnknown,
+        ErrorClass::ProviderFailed => own,
+    }
+}
+
+/// An upstream's error in a line, for the row.
+pub(super) fn describe(error: &UpstreamError) -> String {
+    let kind = error.kind.as_deref().unwrap_or_else(|| error.class.name());
+    match &error.message {
+        Some(message) => format!("{kind}: {}", message.chars().take(500).collect::<String>()),
+        None => kind.to_owned(),
+    }
+}
+
+fn held_bytes(held: &[Bytes]) -> usize {
+    held.iter().map(Bytes::len).sum()
+}

@@ -1,0 +1,345 @@
+//! One request's handling, from its arrival to its row.
+//!
+//! A dispatch ends once and always: by being refused, by its answer's end, or by being dropped, which is
+//! how a caller who left, a panic and the end of the drain look from here. Whatever it still holds then,
+//! the grant above all, is given back, and its row is written (D13, I-28).
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header::USER_AGENT, web::Data};
+use actors::{
+    dispatcher::{
+        grant::{Closing, Grant},
+        journey::Journey,
+        messages::{Ask, NoProvider},
+    },
+    ids::RequestId,
+    money::Money,
+    provider::{card::Card, outcome::Outcome},
+    session::id::SessionId,
+};
+use protocol::{Call, Format, Operation, Reading, Streaming, family};
+
+use super::{Proxy, refusal::Refused};
+use crate::{
+    current::{keys::Caller, prices::formula},
+    journal::record::{AttemptRecord, Document, Ending, Failure, Metering, Record},
+};
+
+/// The status in the row of a request that got none.
+const NOBODY_SAW_ONE: u16 = 499;
+
+/// One request being handled.
+pub(super) struct Dispatch {
+    proxy: Data<Proxy>,
+    format: Format,
+    arrived: Instant,
+    record: Record,
+    journey: Option<Journey>,
+    attempt: Option<Attempt>,
+    over: bool,
+}
+
+/// The attempt under way.
+struct Attempt {
+    grant: Grant,
+    row: AttemptRecord,
+}
+
+/// What an attempt that did not come to an answer leaves behind.
+#[derive(Debug, Clone)]
+pub(super) struct Setback {
+    /// How it ended.
+    pub(super) outcome: Outcome,
+    /// The upstream's status, if it sent one.
+    pub(super) status: Option<u16>,
+    /// How long the vendor asked to be left alone.
+    pub(super) cool_down: Option<Duration>,
+    /// What went wrong, for the row. Never a secret.
+    pub(super) error: String,
+    /// Whether any byte of the request may have reached the upstream.
+    pub(super) sent: bool,
+}
+
+impl Dispatch {
+    /// A request is here.
+    pub(super) fn arrive(proxy: &Data<Proxy>, request: &HttpRequest, format: Format) -> Self {
+        let clock = proxy.clock();
+        let arrived = clock.now();
+        let mut record = Record::new(RequestId::new(), clock.wall(arrived));
+        record.format = Some(format);
+        record.client_address = proxy.client_address(request);
+        record.user_agent = request
+            .headers()
+            .get(USER_AGENT)
+            .map(|agent| String::from_utf8_lossy(agent.as_bytes()).chars().take(512).collect());
+        let (journey, attempt) = (None, None);
+        Self { proxy: proxy.clone(), format, arrived, record, journey, attempt, over: false }
+    }
+
+    /// The request's id.
+    pub(super) fn id(&self) -> RequestId {
+        self.record.id
+    }
+
+    /// The wire format it speaks.
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Who is calling.
+    pub(super) fn called_by(&mut self, caller: &Caller) {
+        self.record.user_id = Some(caller.user);
+        self.record.key_id = Some(caller.key);
+    }
+
+    /// What is asked for; from here on there is a journey.
+    pub(super) fn understood(&mut self, call: &Call, caller: &Caller) {
+        let family = family(&call.model);
+        let named = |conversation: &str| SessionId::new(caller.key, call.format, family, conversation);
+        let session = match (&call.session, call.operation) {
+            // Counting ahead of a turn must not move the conversation it counts for.
+            (_, Operation::CountTokens | Operation::Embed) => None,
+            (Some(mark), _) => Some(named(&mark.id)),
+            (None, _) => Some(named(&format!("{:032x}", call.fingerprint))),
+        };
+        self.record.operation = Some(call.operation);
+        self.record.model = Some(call.model.clone());
+        self.record.streamed = call.stream != Streaming::No;
+        self.record.session = session.map(|session| session.to_string());
+        self.record.bytes_up = call.body_bytes as u64;
+        self.journey = Some(self.proxy.gateway.journey(Ask {
+            request: self.record.id,
+            key: caller.key,
+            groups: Arc::clone(&caller.groups),
+            format: call.format,
+            operation: call.operation,
+            model: call.model.clone(),
+            session,
+            session_is_marked: call.session.is_some(),
+            continues: call.continues.as_deref().map(|id| answer_id(caller, call.format, id)),
+        }));
+    }
+
+    /// When an attempt that may take `limit` must have begun to answer: the request's own deadline covers
+    /// all of its attempts (I-24).
+    pub(super) fn patience(&self, limit: Duration) -> tokio::time::Instant {
+        let end = self.proxy.clock().now() + limit;
+        let deadline = self.journey.as_ref().map_or(end, Journey::deadline);
+        end.min(deadline).into()
+    }
+
+    /// Leave for the next attempt; says where it goes, and whether the conversation was there before.
+    pub(super) async fn next_attempt(&mut self) -> Result<(Arc<Card>, bool), NoProvider> {
+        let journey = self.journey.as_mut().ok_or(NoProvider::NotOffered)?;
+        let grant = journey.next().await?;
+        let card = Arc::clone(grant.card());
+        let same_home =
+            journey.decisions().last().is_none_or(|d| d.bound_to.is_none_or(|home| home == card.id));
+        let model = self.record.model.as_deref().unwrap_or_default();
+        self.record.upstream_model = Some(card.upstream_model(model).to_owned());
+        self.record.provider_id = Some(card.id);
+        let started = grant.granted_at().duration_since(self.arrived);
+        let row = AttemptRecord::new(card.id, card.name.clone(), started);
+        self.attempt = Some(Attempt { grant, row });
+        Ok((card, same_home))
+    }
+
+    /// Names the request, its provider and the number of attempts on an answer.
+    pub(super) fn stamp(&self, answer: &mut HttpResponseBuilder) {
+        let attempts = self.record.attempts.len() + usize::from(self.attempt.is_some());
+        answer.insert_header(("x-pointsman-request-id", self.record.id.to_string()));
+        answer.insert_header(("x-pointsman-attempts", attempts.to_string()));
+        let running = self.attempt.as_ref().map(|attempt| attempt.row.provider_name.as_str());
+        let last = self.record.attempts.last().map(|row| row.provider_name.as_str());
+        if let Some(provider) = running.or(last) {
+            answer.insert_header(("x-pointsman-provider", header_text(provider)));
+        }
+    }
+
+    /// The wall clock, as vendors' reset hints are told by it.
+    pub(super) fn unix_now(&self) -> i64 {
+        self.proxy.wall_now().timestamp()
+    }
+
+    /// The attempt under way has come to a head with this status, after so long.
+    pub(super) fn head(&mut self, status: u16, retried_stale: bool) {
+        let now = self.proxy.clock().now();
+        if let Some(Attempt { grant, row }) = &mut self.attempt {
+            row.status = Some(status);
+            row.retried_stale = retried_stale;
+            row.sent = true;
+            row.head = Some(now.duration_since(grant.granted_at()));
+        }
+    }
+
+    /// The first meaningful frame is here: the point after which nothing is tried elsewhere.
+    pub(super) fn began(&mut self) {
+        let now = self.proxy.clock().now();
+        if let Some(Attempt { grant, row }) = &mut self.attempt {
+            grant.began();
+            row.first_frame = grant.first_byte();
+        }
+        self.record.ttfb = Some(now.duration_since(self.arrived));
+    }
+
+    /// The attempt under way came to nothing. Says whether another may follow.
+    pub(super) fn attempt_failed(&mut self, setback: &Setback) -> bool {
+        if let Some(Attempt { row, .. }) = &mut self.attempt {
+            row.status = setback.status;
+            row.sent = setback.sent;
+        }
+        let closing = Closing { cool_down: setback.cool_down, answer: None };
+        self.close_attempt(setback.outcome, closing, Some(setback.error.clone()))
+    }
+
+    /// The answer has ended, after so many bytes.
+    pub(super) fn answered(&mut self, status: u16, end: End, reading: &Reading, bytes_down: u64) {
+        let answer = self.answer_id(reading);
+        let closing = Closing { cool_down: end.cool_down, answer };
+        self.close_attempt(end.outcome, closing, end.error.clone());
+        self.record.status = status;
+        self.record.bytes_down = bytes_down;
+        self.settle(reading);
+        if let Some(error) = end.error {
+            self.went_wrong(end.outcome.name(), error);
+        }
+        self.finish(end.ending);
+    }
+
+    /// The upstream's own error is passed on as the answer.
+    pub(super) fn passed_on(&mut self, status: u16, setback: &Setback, bytes_down: u64) {
+        self.record.status = status;
+        self.record.bytes_down = bytes_down;
+        self.went_wrong(setback.outcome.name(), setback.error.clone());
+        self.finish(Ending::Failed);
+    }
+
+    /// The request is refused by us.
+    pub(super) fn refuse(mut self, refused: &Refused) -> HttpResponse {
+        let response = refused.response(self.format, self.record.id);
+        self.record.status = response.status().as_u16();
+        self.went_wrong(refused.kind(), refused.to_string());
+        self.finish(match refused {
+            Refused::Failed(outcome) if outcome.is_timeout() => Ending::TimedOut,
+            _ if self.record.attempts.is_empty() => Ending::Refused,
+            _ => Ending::Failed,
+        });
+        response
+    }
+
+    fn close_attempt(&mut self, outcome: Outcome, closing: Closing, error: Option<String>) -> bool {
+        let Some(Attempt { grant, mut row }) = self.attempt.take() else { return false };
+        row.outcome = outcome;
+        row.total = self.proxy.clock().now().duration_since(grant.granted_at());
+        row.error = error;
+        self.record.attempts.push(row);
+        let provider = grant.provider();
+        grant.close(outcome, closing);
+        self.journey.as_mut().is_some_and(|journey| journey.ended(provider, outcome))
+    }
+
+    /// Notes what the answer consumed, and what that costs at the price of the moment.
+    fn settle(&mut self, reading: &Reading) {
+        let Some(usage) = reading.usage else { return };
+        if self.record.operation == Some(Operation::CountTokens) {
+            return;
+        }
+        let exact = reading.usage_final && reading.ended;
+        self.record.metering = if exact { Metering::Exact(usage) } else { Metering::Estimated(usage) };
+        let prices = self.proxy.current.prices();
+        let names = [self.record.upstream_model.as_deref(), self.record.model.as_deref()];
+        let Some(price) = names.into_iter().flatten().find_map(|model| prices.find(model)) else { return };
+        let multiplier = self.multiplier();
+        self.record.cost = Some(price.price.cost(&usage, &multiplier));
+        self.record.price = Document::of(&formula(price, &multiplier)).ok();
+    }
+
+    fn multiplier(&self) -> Money {
+        let cards = self.proxy.current.cards();
+        let card = cards.iter().find(|card| Some(card.id) == self.record.provider_id);
+        card.map_or_else(Money::one, |card| card.cost_multiplier.clone())
+    }
+
+    fn answer_id(&self, reading: &Reading) -> Option<SessionId> {
+        let journey = self.journey.as_ref()?;
+        let id = reading.response_id.as_deref()?;
+        // Only the Responses API lets a later request name an earlier answer.
+        (self.format == Format::OpenaiResponses)
+            .then(|| SessionId::new(journey.ask().key, self.format, "", id))
+    }
+
+    fn went_wrong(&mut self, kind: &'static str, message: String) {
+        self.record.failure = Some(Failure { kind: kind.into(), message });
+    }
+
+    fn finish(&mut self, ending: Ending) {
+        self.record.ending = ending;
+        self.over = true;
+    }
+
+    fn abandoned(&mut self) {
+        let (outcome, ending, kind) = if std::thread::panicking() {
+            (Outcome::Abandoned, Ending::Failed, "internal")
+        } else if self.proxy.drain.is_over() {
+            (Outcome::Drained, Ending::Draining, "draining")
+        } else {
+            (Outcome::CallerLeft, Ending::CallerLeft, "caller_left")
+        };
+        self.close_attempt(outcome, Closing::default(), None);
+        if self.record.status == 0 {
+            self.record.status = NOBODY_SAW_ONE;
+        }
+        self.went_wrong(kind, ending.name().to_owned());
+        self.finish(ending);
+    }
+
+    /// The caller left, or we must go, in the middle of an answer.
+    pub(super) fn broke_off(&mut self, status: u16, reading: &Reading, bytes_down: u64) {
+        self.record.status = status;
+        self.record.bytes_down = bytes_down;
+        self.settle(reading);
+        self.abandoned();
+    }
+}
+
+impl Drop for Dispatch {
+    fn drop(&mut self) {
+        if !self.over {
+            self.abandoned();
+        }
+        let now = self.proxy.clock().now();
+        self.record.duration = now.duration_since(self.arrived);
+        if let Some(journey) = self.journey.take() {
+            self.record.decisions = Document::of(&journey.decisions()).ok();
+        }
+        let empty = Record::new(self.record.id, self.record.started_at);
+        self.proxy.record(std::mem::replace(&mut self.record, empty));
+    }
+}
+
+/// A name as it may stand in a header: what a header can't hold is percent-encoded.
+fn header_text(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::CONTROLS).to_string()
+}
+
+/// How an answer that began has ended.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    /// For the provider.
+    pub(super) outcome: Outcome,
+    /// For the row.
+    pub(super) ending: Ending,
+    /// How long the vendor asked to be left alone.
+    pub(super) cool_down: Option<Duration>,
+    /// What went wrong, if anything did.
+    pub(super) error: Option<String>,
+}
+
+/// An earlier answer's name, within its caller and format; no model family, since any may continue it.
+fn answer_id(caller: &Caller, format: Format, id: &str) -> SessionId {
+    SessionId::new(caller.key, format, "", id)
+}

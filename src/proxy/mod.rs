@@ -1,0 +1,114 @@
+//! The data plane: what coding agents and SDKs talk to.
+//!
+//! `routes` knows every path, `caller` who is calling, `relay` the way to an upstream and back. No SQL runs
+//! here: keys, providers and prices are read from [`Current`], rows are handed to the [`Recorder`].
+
+mod attempt;
+mod caller;
+mod dispatch;
+mod headers;
+mod inbound;
+mod models;
+mod refusal;
+mod relay;
+mod routes;
+mod stream;
+
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Payload},
+};
+use actors::{Gateway, clock::Clock, ids::RequestId};
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use ipnet::IpNet;
+
+use self::{dispatch::Dispatch, refusal::Refused, routes::Found};
+use crate::{
+    current::Current,
+    drain::Drain,
+    journal::{record::Record, recorder::Recorder},
+};
+
+/// What every proxied request needs, shared by all workers.
+pub struct Proxy {
+    /// The actors.
+    pub gateway: Gateway,
+    /// Keys, providers and prices.
+    pub current: Arc<Current>,
+    /// Where rows go.
+    pub recorder: Recorder,
+    /// Whether we are on our way out.
+    pub drain: Drain,
+    /// The largest request body that is taken in.
+    pub max_body_bytes: usize,
+    /// Peers whose word about the client's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Handles whatever no other plane has claimed.
+pub async fn serve(request: HttpRequest, payload: Payload, proxy: Data<Proxy>) -> HttpResponse {
+    match routes::find(request.method(), request.path(), request.query_string()) {
+        Ok(Found::Call(entry)) => {
+            let (format, handled) = (entry.format, relay::run(proxy, request, payload, entry));
+            // A panic of ours costs this one request, and its caller hears of it (C-25).
+            AssertUnwindSafe(handled)
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Refused::Internal.response(format, RequestId::new()))
+        }
+        Ok(Found::Models(model)) => models::respond(&proxy, &request, model.as_deref()),
+        Err((refused, format)) => {
+            let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+            let format = format.unwrap_or_else(|| protocol::models::list_dialect(&header));
+            Dispatch::arrive(&proxy, &request, format).refuse(&refused)
+        }
+    }
+}
+
+impl Proxy {
+    fn clock(&self) -> Clock {
+        self.gateway.clock()
+    }
+
+    fn wall_now(&self) -> DateTime<Utc> {
+        self.clock().wall(self.clock().now())
+    }
+
+    /// Nothing new is begun while shutting down, or when it could not be recorded any more.
+    fn admits_new_work(&self) -> Result<(), Refused> {
+        if !self.current.is_loaded() {
+            return Err(Refused::Starting);
+        }
+        if self.drain.is_draining() {
+            return Err(Refused::Draining);
+        }
+        if !self.recorder.has_room() {
+            return Err(Refused::CannotRecord);
+        }
+        Ok(())
+    }
+
+    /// Where the client is: the peer, or what a trusted proxy says of it (C-27).
+    fn client_address(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let peer = request.peer_addr()?.ip();
+        let trusted = |address: &IpAddr| self.trusted_proxies.iter().any(|network| network.contains(address));
+        if !trusted(&peer) {
+            return Some(peer);
+        }
+        // The nearest address that no trusted proxy of ours has, read from our side.
+        let forwarded = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+        let hops: Vec<IpAddr> =
+            forwarded.flat_map(|value| value.split(',')).map_while(|hop| hop.trim().parse().ok()).collect();
+        Some(hops.into_iter().rev().find(|hop| !trusted(hop)).unwrap_or(peer))
+    }
+
+    fn record(&self, record: Record) {
+        let status = record.status;
+        let (request, ending) = (record.id.to_string(), record.ending.name());
+        log::info!(request = request.as_str(), status = status, ending = ending; "request {request}: {status} {ending}");
+        self.recorder.record(record);
+    }
+}

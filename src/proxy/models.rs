@@ -1,0 +1,75 @@
+//! `GET /v1/models`: what a caller may ask for, in the dialect of whoever asks.
+
+use std::collections::BTreeSet;
+
+use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_TYPE};
+use actors::{ids::RequestId, provider::card::Card};
+use protocol::{
+    Format,
+    models::{Model, list, list_dialect, one},
+};
+
+use super::{Proxy, caller, refusal::Refused};
+use crate::current::prices::PriceList;
+
+/// Answers with the list, or with one model of it.
+pub(super) fn respond(proxy: &Proxy, request: &HttpRequest, wanted: Option<&str>) -> HttpResponse {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let dialect = list_dialect(&header);
+    answer(proxy, request, dialect, wanted)
+        .unwrap_or_else(|refused| refused.response(dialect, RequestId::new()))
+}
+
+fn answer(
+    proxy: &Proxy,
+    request: &HttpRequest,
+    dialect: Format,
+    wanted: Option<&str>,
+) -> Result<HttpResponse, Refused> {
+    let keys = proxy.current.keys();
+    let caller = caller::identify(request.headers(), request.query_string(), keys, proxy.wall_now())?;
+    let cards = proxy.current.cards();
+    let open = cards.iter().filter(|card| card.enabled && card.open_to(&caller.groups));
+    let names = names(open.map(AsRef::as_ref), &proxy.current.prices(), dialect);
+    let models: Vec<_> =
+        names.iter().map(|name| Model { id: name, created_unix: 0, owner: "pointsman" }).collect();
+    let body = match wanted {
+        None => list(dialect, &models),
+        Some(wanted) => {
+            let wanted = wanted.strip_prefix("models/").unwrap_or(wanted);
+            let model = models.iter().find(|model| model.id == wanted);
+            one(dialect, model.ok_or_else(|| Refused::NoSuchModel(wanted.to_owned()))?)
+        }
+    };
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(body))
+}
+
+/// The models that these providers offer in this dialect: those they name, and of those that they take
+/// without naming, the ones with a price.
+fn names<'a>(cards: impl Iterator<Item = &'a Card>, prices: &PriceList, dialect: Format) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for card in cards.filter(|card| card.formats.iter().any(|format| same_vendor(*format, dialect))) {
+        let named = card.allowed_models.iter().filter(|model| !model.ends_with('*'));
+        let redirected = card.model_redirects.keys().filter(|model| card.serves_model(model));
+        names.extend(named.chain(redirected).cloned());
+        let unnamed = prices.models().filter(|model| card.serves_model(model) && sounds_like(model, dialect));
+        names.extend(unnamed.map(str::to_owned));
+    }
+    names
+}
+
+fn same_vendor(format: Format, dialect: Format) -> bool {
+    let openai = |format| matches!(format, Format::OpenaiChat | Format::OpenaiResponses);
+    format == dialect || (openai(format) && openai(dialect))
+}
+
+/// Whether a model's name is one of that vendor's. Chat Completions is everybody's format.
+fn sounds_like(model: &str, dialect: Format) -> bool {
+    match dialect {
+        Format::Anthropic => model.starts_with("claude"),
+        Format::Gemini => model.starts_with("gemini"),
+        Format::OpenaiChat | Format::OpenaiResponses => {
+            !model.starts_with("claude") && !model.starts_with("gemini")
+        }
+    }
+}

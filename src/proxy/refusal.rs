@@ -1,0 +1,190 @@
+//! Our own refusals on the data plane, spoken in the caller's dialect. The one place that decides their
+//! status and wording.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, http::StatusCode};
+use actors::{dispatcher::messages::NoProvider, ids::RequestId, provider::outcome::Outcome};
+use protocol::{
+    Format, Malformed,
+    gemini::path::BadPath,
+    refusal::{self, Reason, Refusal},
+};
+
+use super::{caller::NoCaller, inbound::NoBody};
+
+/// The longest wait a client is told: beyond it, it had better be told to give up.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Why a request is answered by us instead of a provider.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refused {
+    /// Nobody we know is calling.
+    #[error(transparent)]
+    NoCaller(#[from] NoCaller),
+    /// The body was not taken in.
+    #[error(transparent)]
+    NoBody(#[from] NoBody),
+    /// The request can't be understood.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// The path is Gemini's, but not one we can serve.
+    #[error(transparent)]
+    BadPath(#[from] BadPath),
+    /// The path names nothing we serve.
+    #[error("there is no `{0}` here")]
+    NoSuchPath(String),
+    /// The list of models has no such entry.
+    #[error("there is no model `{0}` here")]
+    NoSuchModel(String),
+    /// The path is served, the method is not.
+    #[error("method {0} is not served on this path")]
+    NoSuchMethod(String),
+    /// Websockets are not served; clients fall back to plain HTTP on this answer.
+    #[error("websocket is not served here; use plain http")]
+    NoWebsocket,
+    /// No provider to send it to.
+    #[error("model `{model}`: {why}")]
+    NoProvider {
+        /// What was asked for.
+        model: String,
+        /// Why there is none.
+        why: NoProvider,
+    },
+    /// Every attempt failed, and none left an answer that could be passed on.
+    #[error("the provider failed to answer ({})", .0.name())]
+    Failed(Outcome),
+    /// Usage could not be recorded any more, so nothing is started.
+    #[error("usage can't be recorded at the moment; nothing new is started")]
+    CannotRecord,
+    /// We have not read our own configuration yet.
+    #[error("the gateway is starting")]
+    Starting,
+    /// We are shutting down.
+    #[error("the gateway is shutting down")]
+    Draining,
+    /// A fault of ours.
+    #[error("internal error")]
+    Internal,
+}
+
+impl Refused {
+    /// The stable word for rows and metrics.
+    #[must_use]
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::NoCaller(NoCaller::Missing) => "key_missing",
+            Self::NoCaller(NoCaller::Unknown) => "key_unknown",
+            Self::NoCaller(NoCaller::Ambiguous) => "key_ambiguous",
+            Self::NoCaller(NoCaller::Disabled) => "key_disabled",
+            Self::NoCaller(NoCaller::Expired) => "key_expired",
+            Self::NoBody(NoBody::TooLarge { .. }) => "body_too_large",
+            Self::NoBody(NoBody::Encoded(_)) => "body_encoded",
+            Self::NoBody(NoBody::TooSlow) => "body_too_slow",
+            Self::NoBody(NoBody::Broken) => "body_broken",
+            Self::Malformed(_) => "malformed",
+            Self::NoSuchPath(_) | Self::BadPath(_) => "no_such_path",
+            Self::NoSuchModel(_) => "no_such_model",
+            Self::NoSuchMethod(_) => "no_such_method",
+            Self::NoWebsocket => "no_websocket",
+            Self::NoProvider { why, .. } => match why {
+                NoProvider::NotOffered => "model_not_offered",
+                NoProvider::NotAllowed => "model_not_allowed",
+                NoProvider::HomeUnavailable { .. } => "home_unavailable",
+                NoProvider::Unavailable { limited: true, .. } => "providers_limited",
+                NoProvider::Unavailable { limited: false, .. } => "providers_unavailable",
+                NoProvider::AllFailed | NoProvider::AttemptsSpent => "all_attempts_failed",
+                NoProvider::BudgetSpent => "retry_budget_spent",
+                NoProvider::DeadlineOver => "deadline_over",
+                NoProvider::Overloaded => "overloaded",
+            },
+            Self::Failed(outcome) => outcome.name(),
+            Self::CannotRecord => "cannot_record",
+            Self::Starting => "starting",
+            Self::Draining => "draining",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// What the dialects call it, and how long to wait where that helps.
+    fn reason(&self) -> (Reason, Option<Duration>) {
+        match self {
+            Self::NoCaller(_) => (Reason::UnknownKey, None),
+            Self::NoBody(NoBody::TooLarge { .. }) => (Reason::TooLarge, None),
+            Self::NoBody(NoBody::Encoded(_)) => (Reason::Unsupported, None),
+            Self::NoBody(NoBody::TooSlow | NoBody::Broken) | Self::Malformed(_) => (Reason::Malformed, None),
+            Self::NoSuchPath(_)
+            | Self::NoSuchModel(_)
+            | Self::BadPath(BadPath::Shape | BadPath::Method(_)) => (Reason::NotFound, None),
+            Self::BadPath(_) => (Reason::Malformed, None),
+            Self::NoSuchMethod(_) => (Reason::MethodNotAllowed, None),
+            Self::NoWebsocket => (Reason::UpgradeRequired, None),
+            Self::NoProvider { why, .. } => no_provider(*why),
+            Self::Failed(outcome) => failed(*outcome),
+            Self::CannotRecord => (Reason::Overloaded, Some(Duration::from_secs(5))),
+            Self::Starting | Self::Draining => (Reason::Draining, Some(Duration::from_secs(1))),
+            Self::Internal => (Reason::Internal, None),
+        }
+    }
+
+    /// The answer.
+    #[must_use]
+    pub(super) fn response(&self, format: Format, request: RequestId) -> HttpResponse {
+        let (reason, retry_after) = self.reason();
+        let refusal = Refusal {
+            reason,
+            message: format!("{self} (request {request})"),
+            request_id: request.to_string(),
+            retry_after,
+            resets_at_unix: None,
+        };
+        let rendered = refusal::render(format, &refusal);
+        let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = HttpResponse::build(status);
+        response.insert_header(("x-pointsman-request-id", request.to_string()));
+        response.insert_header(("x-pointsman-error-source", "gateway"));
+        for (name, value) in rendered.headers {
+            response.insert_header((name, value));
+        }
+        response.body(rendered.body)
+    }
+}
+
+fn no_provider(why: NoProvider) -> (Reason, Option<Duration>) {
+    match why {
+        NoProvider::NotOffered => (Reason::NotFound, None),
+        NoProvider::NotAllowed => (Reason::ForbiddenModel, None),
+        NoProvider::Unavailable { coming_back, limited: true } => {
+            (Reason::RateLimit, Some(coming_back.unwrap_or(LONGEST_WAIT)))
+        }
+        NoProvider::Unavailable { coming_back, limited: false }
+        | NoProvider::HomeUnavailable { coming_back } => {
+            let coming_back = coming_back.filter(|wait| *wait <= LONGEST_WAIT);
+            (Reason::NoProvider { coming_back }, coming_back)
+        }
+        NoProvider::AllFailed | NoProvider::AttemptsSpent => (Reason::UpstreamFailed, None),
+        NoProvider::BudgetSpent => {
+            let soon = Duration::from_secs(2);
+            (Reason::NoProvider { coming_back: Some(soon) }, Some(soon))
+        }
+        NoProvider::DeadlineOver => (Reason::Timeout, None),
+        NoProvider::Overloaded => (Reason::Overloaded, Some(Duration::from_secs(1))),
+    }
+}
+
+fn failed(outcome: Outcome) -> (Reason, Option<Duration>) {
+    match outcome {
+        Outcome::FirstByteTimeout | Outcome::IdleTimeout | Outcome::TotalTimeout => (Reason::Timeout, None),
+        Outcome::RateLimited => (Reason::RateLimit, Some(Duration::from_secs(5))),
+        Outcome::Overloaded => {
+            let soon = Duration::from_secs(5);
+            (Reason::NoProvider { coming_back: Some(soon) }, Some(soon))
+        }
+        Outcome::ModelUnknown => (Reason::NotFound, None),
+        // Waiting cures neither a rejected credential nor a forbidden address.
+        Outcome::CredentialRejected | Outcome::AddressRefused => {
+            (Reason::NoProvider { coming_back: None }, None)
+        }
+        _ => (Reason::UpstreamFailed, None),
+    }
+}

@@ -1,0 +1,228 @@
+//! An answer on its way down: the upstream's bytes as they come, with a tap beside them.
+//!
+//! ```text
+//! held -> rest --end, and the end mark was seen--> clean end
+//!           '---- cut, silent, broken ----> error event in the caller's dialect -> no clean end (I-27)
+//! ```
+//!
+//! The body owns the dispatch: whichever way it goes, by its end or by being dropped with the caller, the
+//! grant is given back and the row is written.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use actix_web::{
+    HttpResponse,
+    body::{BodySize, MessageBody},
+    http::{StatusCode, header::CONTENT_LENGTH},
+    web::Bytes,
+};
+use actors::provider::outcome::Outcome;
+use futures_util::{Stream, future::FutureExt};
+use protocol::{
+    openai_chat::filter::UsageFilter,
+    refusal,
+    tap::{Stage, Tap},
+};
+use tokio::time::Sleep;
+
+use super::{
+    attempt::{Begun, describe, outcome_of, outcome_of_error},
+    dispatch::{Dispatch, End},
+    headers,
+};
+use crate::{
+    journal::record::Ending,
+    upstream::{Body, Fault},
+};
+
+/// How long an error event may take to leave before the connection is broken off behind it.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// An answer's body.
+pub(super) struct Down {
+    dispatch: Option<Dispatch>,
+    status: StatusCode,
+    size: BodySize,
+    held: VecDeque<Bytes>,
+    rest: Option<Body>,
+    tap: Tap,
+    filter: Option<UsageFilter>,
+    passed: u64,
+    breaking: Option<Pin<Box<Sleep>>>,
+}
+
+/// The answer broke off; the caller sees a connection that ends without a clean end.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer broke off")]
+pub(super) struct BrokeOff;
+
+/// The answer to the caller, from a provider that has begun to give it.
+pub(super) fn respond(mut dispatch: Dispatch, begun: Begun) -> HttpResponse {
+    let Begun { status, headers: upstreams, held, rest, tap, filter, .. } = begun;
+    let mut builder = HttpResponse::build(status);
+    for (name, value) in headers::downward(&upstreams) {
+        builder.append_header((name.clone(), value.clone()));
+    }
+    dispatch.began();
+    dispatch.stamp(&mut builder);
+    let length = upstreams.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let size = match (&rest, &filter) {
+        (None, None) => BodySize::Sized(held.iter().map(|chunk| chunk.len() as u64).sum()),
+        (Some(_), None) => length.map_or(BodySize::Stream, BodySize::Sized),
+        (_, Some(_)) => BodySize::Stream,
+    };
+    let held = held.into();
+    let (passed, breaking) = (0, None);
+    let down = Down { dispatch: Some(dispatch), status, size, held, rest, tap, filter, passed, breaking };
+    builder.body(down)
+}
+
+impl Down {
+    /// The next bytes for the caller; none when the answer is over.
+    fn poll_bytes(&mut self, task: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokeOff>>> {
+        loop {
+            if let Some(linger) = &mut self.breaking {
+                return linger.poll_unpin(task).map(|()| Some(Err(BrokeOff)));
+            }
+            if let Some(chunk) = self.held.pop_front() {
+                match self.filtered(chunk) {
+                    chunk if chunk.is_empty() => continue,
+                    chunk => return Poll::Ready(Some(Ok(self.count(chunk)))),
+                }
+            }
+            let Some(rest) = &mut self.rest else { return Poll::Ready(self.end(None)) };
+            match Pin::new(rest).poll_next(task) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(chunk))) => {
+                    self.tap.push(&chunk);
+                    self.held.push_back(chunk);
+                }
+                Poll::Ready(Some(Err(fault))) => return Poll::Ready(self.end(Some(fault))),
+                Poll::Ready(None) => {
+                    self.rest = None;
+                    self.tap.finish();
+                    let mut tail = Vec::new();
+                    if let Some(mut filter) = self.filter.take() {
+                        filter.finish(&mut tail);
+                    }
+                    if !tail.is_empty() {
+                        self.held.push_back(tail.into());
+                    }
+                }
+            }
+        }
+    }
+
+    fn filtered(&mut self, chunk: Bytes) -> Bytes {
+        match &mut self.filter {
+            Some(filter) => {
+                let mut passed = Vec::with_capacity(chunk.len());
+                filter.push(&chunk, &mut passed);
+                passed.into()
+            }
+            None => chunk,
+        }
+    }
+
+    fn count(&mut self, chunk: Bytes) -> Bytes {
+        self.passed += chunk.len() as u64;
+        chunk
+    }
+
+    /// The upstream has no more to say, or can't. Says what the caller gets as the last thing.
+    fn end(&mut self, fault: Option<Fault>) -> Option<Result<Bytes, BrokeOff>> {
+        let mut dispatch = self.dispatch.take()?;
+        let end = judge(&self.tap, fault);
+        let farewell = (end.ending == Ending::Cut && self.tap.stage() != Stage::Ended)
+            .then(|| self.cut_event(&dispatch));
+        let cut = end.ending == Ending::Cut;
+        self.rest = None;
+        dispatch.answered(self.status.as_u16(), end, self.tap.reading(), self.passed);
+        if !cut {
+            return None;
+        }
+        match farewell.flatten() {
+            Some(event) => {
+                self.breaking = Some(Box::pin(tokio::time::sleep(LINGER)));
+                Some(Ok(event))
+            }
+            None => Some(Err(BrokeOff)),
+        }
+    }
+
+    /// What tells the caller, in its dialect, that the answer is not whole, where there is room for it.
+    fn cut_event(&self, dispatch: &Dispatch) -> Option<Bytes> {
+        let request = dispatch.id().to_string();
+        let mut notice = self.tap.cut_here("the answer broke off at the provider", &request);
+        if let Some(filter) = &self.filter {
+            notice.between_events = filter.between_events();
+        }
+        let event = refusal::cut(dispatch.format(), &notice);
+        (!event.is_empty()).then(|| event.into())
+    }
+}
+
+/// How an answer that began has ended, by what the tap saw and what the wire said.
+fn judge(tap: &Tap, fault: Option<Fault>) -> End {
+    let reading = tap.reading();
+    if let Some(error) = &reading.error {
+        let outcome = outcome_of_error(error, Outcome::ErrorInside);
+        let cool_down = error.retry_after;
+        return End { outcome, ending: Ending::Failed, cool_down, error: Some(describe(error)) };
+    }
+    match (fault, reading.ended) {
+        (None, true) => {
+            End { outcome: Outcome::Answered, ending: Ending::Complete, cool_down: None, error: None }
+        }
+        // The provider said all it had to say; only the framing was left open.
+        (Some(fault), true) => End {
+            outcome: Outcome::Answered,
+            ending: Ending::Cut,
+            cool_down: None,
+            error: Some(fault.to_string()),
+        },
+        (Some(fault), false) => End {
+            outcome: outcome_of(&fault),
+            ending: Ending::Cut,
+            cool_down: None,
+            error: Some(fault.to_string()),
+        },
+        (None, false) => End {
+            outcome: Outcome::Cut,
+            ending: Ending::Cut,
+            cool_down: None,
+            error: Some("the answer ended before its end mark".to_owned()),
+        },
+    }
+}
+
+impl MessageBody for Down {
+    type Error = BrokeOff;
+
+    fn size(&self) -> BodySize {
+        self.size
+    }
+
+    fn poll_next(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokeOff>>> {
+        self.get_mut().poll_bytes(task)
+    }
+}
+
+impl Drop for Down {
+    fn drop(&mut self) {
+        let Some(mut dispatch) = self.dispatch.take() else { return };
+        let whole = self.rest.is_none() && self.held.is_empty();
+        // Clients hang up on the end mark; that is no leaving.
+        if whole || (self.tap.reading().ended && self.held.is_empty()) {
+            let end = judge(&self.tap, None);
+            dispatch.answered(self.status.as_u16(), end, self.tap.reading(), self.passed);
+        } else {
+            dispatch.broke_off(self.status.as_u16(), self.tap.reading(), self.passed);
+        }
+    }
+}
