@@ -96,10 +96,14 @@ impl Stream for Body {
     }
 }
 
+/// awc wraps an I/O error of the wire as either of two.
 fn fault(error: &PayloadError) -> Fault {
+    let unreadable = Fault::Malformed(Malformed::Unreadable);
     match error {
-        PayloadError::Io(error) => Fault::inside(error).unwrap_or(Fault::Malformed(Malformed::Unreadable)),
-        PayloadError::Incomplete(_) => Fault::Cut,
-        _ => Fault::Malformed(Malformed::Unreadable),
+        PayloadError::Io(error) | PayloadError::Incomplete(Some(error)) => {
+            Fault::inside(error).unwrap_or(unreadable)
+        }
+        PayloadError::Incomplete(None) => Fault::Cut,
+        _ => unreadable,
     }
 }

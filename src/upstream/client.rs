@@ -108,9 +108,13 @@ impl ProviderClient {
             Ok(response) => Ok((response, false)),
             Err(Fault::StaleReuse) => {
                 // Its neighbours in the pool are as old: the second try gets a fresh connection.
-                self.generation.retire_all();
-                let second = send().await.map_err(fault);
-                Ok((second?, true))
+                self.generation.retire_resting();
+                match send().await.map_err(fault) {
+                    Ok(response) => Ok((response, true)),
+                    // Another request's connection came to rest in between; one retry is all there is.
+                    Err(Fault::StaleReuse) => Err(Fault::NoAnswer),
+                    Err(fault) => Err(fault),
+                }
             }
             Err(fault) => Err(fault),
         }

@@ -46,13 +46,13 @@ pub(super) struct Limits {
     pub(super) idle: Duration,
 }
 
-/// Counts retirements: connections made before the latest one serve no further request.
+/// Counts retirements of a pool's resting connections.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Generation(Rc<Cell<u64>>);
 
 impl Generation {
-    /// Lets no connection that exists now be used again.
-    pub(super) fn retire_all(&self) {
+    /// Lets no connection that rests now be used again; those at work are none the older for it.
+    pub(super) fn retire_resting(&self) {
         self.0.set(self.0.get() + 1);
     }
 }
@@ -75,7 +75,8 @@ pub(super) struct Guard<IO> {
     abandoned: bool,
     limits: Limits,
     alarm: Alarm,
-    born: u64,
+    /// The generation in which it last came to rest.
+    rested_in: u64,
     generation: Generation,
 }
 
@@ -99,7 +100,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
             abandoned: false,
             limits,
             alarm: Alarm::default(),
-            born: generation.0.get(),
+            rested_in: generation.0.get(),
             generation,
         }
     }
@@ -107,7 +108,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
     /// At rest there is nothing to read but the reason to throw the connection away.
     fn poll_at_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(io) = &mut self.io
-            && self.born == self.generation.0.get()
+            && self.rested_in == self.generation.0.get()
         {
             let mut probe = [0; 1];
             if Pin::new(io).poll_read(cx, &mut ReadBuf::new(&mut probe)).is_pending() {
@@ -176,7 +177,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
             Then::More => {}
             Then::Over { reusable } => {
                 // A request that never went out whole leaves the upstream waiting for the rest.
-                if !reusable || self.abandoned || self.born != self.generation.0.get() {
+                if !reusable || self.abandoned {
                     self.io = None;
                 }
             }
@@ -232,7 +233,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
     /// Looks for an early answer while the upstream takes no more of the request. Ready when the rest
     /// of the request is not worth sending.
     fn poll_early_answer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.framing.in_head() {
+        while self.wire().is_some() && self.framing.in_head() {
             match ready!(self.poll_head(cx)) {
                 Ok(Some(400..)) => self.abandon(),
                 Ok(_) => {}
@@ -262,6 +263,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guard<IO> {
         if this.phase == Phase::AtRest {
             return this.poll_at_rest(cx).map(Ok);
         }
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         while this.out.is_empty() && buf.filled().len() == before {
             let step = match this.fault {
@@ -283,6 +287,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guard<IO> {
         this.phase = Phase::Answering;
         if this.framing.is_over() && this.out.is_empty() {
             this.phase = Phase::AtRest;
+            this.rested_in = this.generation.0.get();
             this.reused = true;
         }
         Poll::Ready(Ok(()))
@@ -371,3 +376,6 @@ impl Alarm {
         self.sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,6 +170,19 @@ async fn answers_without_a_body_leave_the_connection_in_order() {
     assert_eq!(upstream.connections(), 1);
 }
 
+#[actix_rt::test]
+async fn a_big_head_within_bounds_passes() {
+    let upstream = Upstream::start(|mut conn| async move {
+        conn.request().await;
+        let lines: String = (0..90).map(|n| format!("x-{n}:{}\r\n", "y".repeat(1_400))).collect();
+        conn.send(format!("HTTP/1.1 200 OK\r\n{lines}content-length: 2\r\n\r\nok")).await;
+    })
+    .await;
+    let incoming = clients().send(&card_of(&upstream), post("hi")).await.unwrap();
+    assert_eq!(incoming.headers.get("x-89").map(|value| value.len()), Some(1_400));
+    assert_eq!(text(incoming).await, "ok");
+}
+
 /// How the upstream ends a connection.
 #[derive(Clone, Copy, Debug)]
 enum End {

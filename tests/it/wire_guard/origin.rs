@@ -37,7 +37,7 @@ impl Lookup for Counting {
 }
 
 fn resolving_to(addresses: &[&str]) -> (Clients, Arc<Counting>) {
-    let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+    let addresses = addresses.iter().map(|text| text.parse().expect("an address")).collect();
     let lookup = Arc::new(Counting(addresses, AtomicUsize::new(0)));
     (Clients::new(&Settings { lookup: lookup.clone(), ..settings() }), lookup)
 }

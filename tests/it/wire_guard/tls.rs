@@ -29,7 +29,7 @@ async fn serving(server: Arc<rustls::ServerConfig>) -> Upstream {
 
 #[actix_rt::test]
 async fn c32_a_trusted_certificate_for_the_right_name_is_taken_and_the_connection_reused() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let upstream = serving(authority.server("api.test", 2999)).await;
     let clients = trusting(Some(authority.path()));
     let card = card_for("api.test", &upstream);
@@ -45,7 +45,7 @@ async fn c32_a_trusted_certificate_for_the_right_name_is_taken_and_the_connectio
 
 #[actix_rt::test]
 async fn c32_an_address_can_have_a_certificate_too() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let upstream = serving(authority.server("127.0.0.1", 2999)).await;
     let clients = trusting(Some(authority.path()));
     let card = card_for("127.0.0.1", &upstream);
@@ -54,7 +54,7 @@ async fn c32_an_address_can_have_a_certificate_too() {
 
 #[actix_rt::test]
 async fn c32_every_other_certificate_is_refused_before_a_byte_of_the_request() {
-    let (ours, other) = (Authority::new(), Authority::new());
+    let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     for (server, fault) in [
         (other.server("api.test", 2999), TlsFault::UnknownIssuer),
         (ours.server("other.test", 2999), TlsFault::WrongName),
@@ -81,7 +81,7 @@ async fn c32_an_upstream_that_speaks_no_tls_is_a_tls_fault() {
 
 #[actix_rt::test]
 async fn i27_a_body_that_ends_with_the_connection_is_whole_only_after_a_goodbye() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     for (goodbye, end) in [(true, Ok(())), (false, Err(Fault::Cut))] {
         let upstream = Upstream::start_tls(authority.server("api.test", 2999), move |mut conn| async move {
             conn.request().await;
@@ -94,5 +94,22 @@ async fn i27_a_body_that_ends_with_the_connection_is_whole_only_after_a_goodbye(
         let clients = trusting(Some(authority.path()));
         let incoming = clients.send(&card_for("api.test", &upstream), post("hi")).await.unwrap();
         assert_eq!(drain(incoming.body).await, (b"hello".to_vec(), end));
+    }
+}
+
+#[actix_rt::test]
+async fn an_early_answer_is_read_above_tls_too() {
+    let authority = Authority::new("ours");
+    let upstream = Upstream::start_tls(authority.server("api.test", 2999), |mut conn| async move {
+        conn.head().await;
+        conn.send("HTTP/1.1 401 Unauthorized\r\ncontent-length: 4\r\nconnection: close\r\n\r\nwho?").await;
+    })
+    .await;
+    let clients = trusting(Some(authority.path()));
+    let card = card_for("api.test", &upstream);
+    for _ in 0..10 {
+        let incoming = clients.send(&card, post(vec![b'x'; 4 << 20])).await.unwrap();
+        assert_eq!(incoming.status.as_u16(), 401);
+        assert_eq!(drain(incoming.body).await, (b"who?".to_vec(), Ok(())));
     }
 }
