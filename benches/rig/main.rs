@@ -9,6 +9,8 @@
 
 mod clock;
 mod events;
+mod figures;
+mod goals;
 mod load;
 mod process;
 mod record;

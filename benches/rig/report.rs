@@ -1,35 +1,17 @@
-//! The records of a run as Markdown tables.
-//!
-//! Rounds of one target are joined by their median, figure by figure: a round that something else on the
-//! machine disturbed then moves nothing. Ratios are against nginx and the bare relay *of the same run*.
+//! The records of a run as Markdown tables. Ratios are against nginx and the bare relay *of the same run*.
 
 use std::fmt::Write as _;
 
 use crate::{
-    record::{Record, Spread},
+    figures::{Row, rows},
+    goals,
+    record::Record,
     scenario::{self, Scenario},
 };
 
 /// The targets that ratios are taken against.
-const NGINX: &str = "nginx";
-const RELAY: &str = "bare relay";
-
-/// What the rounds of one load at one target gave, taken together.
-struct Row<'a> {
-    target: &'a str,
-    requests_per_second: f64,
-    events_per_second: f64,
-    whole_us: Spread,
-    first_event_us: Spread,
-    delay_us: Spread,
-    /// CPU seconds per 1,000 requests are the same number as CPU milliseconds per request.
-    cpu_per_thousand: Option<f64>,
-    cpu_us_per_event: Option<f64>,
-    rss_mib: f64,
-    peak_mib: f64,
-    upstream_connections: u64,
-    failed: u64,
-}
+pub(crate) const NGINX: &str = "nginx";
+pub(crate) const RELAY: &str = "bare relay";
 
 /// Writes every scenario that was run.
 pub(crate) fn markdown(records: &[Record]) -> String {
@@ -40,65 +22,9 @@ pub(crate) fn markdown(records: &[Record]) -> String {
             section(&mut out, scenario, &rows);
         }
     }
+    goals::check(&mut out, records);
     failures(&mut out, records);
     out
-}
-
-fn rows<'a>(records: &'a [Record], scenario: &Scenario) -> Vec<Row<'a>> {
-    let mut targets: Vec<&str> = Vec::new();
-    for record in records.iter().filter(|record| record.scenario == scenario.name) {
-        if !targets.contains(&record.target.as_str()) {
-            targets.push(&record.target);
-        }
-    }
-    targets.into_iter().map(|target| Row::of(records, scenario, target)).collect()
-}
-
-impl<'a> Row<'a> {
-    fn of(records: &[Record], scenario: &Scenario, target: &'a str) -> Self {
-        let rounds: Vec<&Record> = records
-            .iter()
-            .filter(|record| record.scenario == scenario.name && record.target == target)
-            .collect();
-        let figure =
-            |read: &dyn Fn(&Record) -> f64| median(rounds.iter().map(|record| read(record)).collect());
-        let spread = |read: &dyn Fn(&Record) -> Spread| Spread {
-            p50: figure(&|record| read(record).p50),
-            p90: figure(&|record| read(record).p90),
-            p99: figure(&|record| read(record).p99),
-        };
-        let cpu_per = |count: fn(&Record) -> u64| {
-            let shares: Option<Vec<f64>> = rounds
-                .iter()
-                .map(|record| Some(record.cpu_seconds? / count(record) as f64))
-                .filter(|share| share.is_none_or(f64::is_finite))
-                .collect();
-            shares.filter(|shares| !shares.is_empty()).map(median)
-        };
-        Self {
-            target,
-            requests_per_second: figure(&|record| record.requests as f64 / record.seconds),
-            events_per_second: figure(&|record| record.events as f64 / record.seconds),
-            whole_us: spread(&|record| record.whole_us),
-            first_event_us: spread(&|record| record.first_event_us),
-            delay_us: spread(&|record| record.delay_us),
-            cpu_per_thousand: cpu_per(|record| record.requests).map(|seconds| seconds * 1e3),
-            cpu_us_per_event: cpu_per(|record| record.events).map(|seconds| seconds * 1e6),
-            rss_mib: figure(&|record| record.rss_kib as f64 / 1024.0),
-            peak_mib: figure(&|record| record.peak_kib as f64 / 1024.0),
-            upstream_connections: rounds.iter().map(|record| record.upstream_connections).max().unwrap_or(0),
-            failed: rounds.iter().map(|record| record.failed).sum(),
-        }
-    }
-
-    /// CPU per unit of work of this scenario.
-    fn cpu(&self, streams: bool) -> Option<f64> {
-        if streams { self.cpu_us_per_event } else { self.cpu_per_thousand }
-    }
-
-    fn rate(&self, streams: bool) -> f64 {
-        if streams { self.events_per_second } else { self.requests_per_second }
-    }
 }
 
 fn section(out: &mut String, scenario: &Scenario, rows: &[Row<'_>]) {
@@ -172,15 +98,6 @@ fn failures(out: &mut String, records: &[Record]) {
             (&record.target, &record.scenario, record.round, record.failed);
         writeln!(out, "**{target}, {scenario}, round {round}: {failed} wrong answers**, the first: {why}\n")
             .expect("a String takes it");
-    }
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    match figures.len() {
-        0 => 0.0,
-        length if length % 2 == 1 => figures[length / 2],
-        length => f64::midpoint(figures[length / 2 - 1], figures[length / 2]),
     }
 }
 

@@ -124,18 +124,15 @@ impl Scenario {
     fn body(&self) -> String {
         // Turns of two kilobytes with the escapes of real text, up to the wanted size.
         let turn = "The quick brown fox said \\\"jump\\\" and wrote a line.\\n".repeat(37);
-        let pairs = self.prompt_bytes / (2 * turn.len());
-        let turns: String = (0..pairs)
-            .map(|_| {
-                format!(
-                    concat!(
-                        r#"{{"role":"user","content":"{}"}},"#,
-                        r#"{{"role":"assistant","content":[{{"type":"text","text":"{}"}}]}},"#
-                    ),
-                    turn, turn
-                )
-            })
-            .collect();
+        let pair = format!(
+            concat!(
+                r#"{{"role":"user","content":"{}"}},"#,
+                r#"{{"role":"assistant","content":[{{"type":"text","text":"{}"}}]}},"#
+            ),
+            turn, turn
+        );
+        let pairs = self.prompt_bytes / pair.len();
+        let turns = pair.repeat(pairs);
         let last = if pairs == 0 { turn.as_str() } else { "And now?" };
         format!(
             concat!(

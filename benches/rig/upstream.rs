@@ -68,19 +68,21 @@ pub(crate) async fn serve(listener: TcpListener) -> io::Result<()> {
 }
 
 async fn converse(stream: TcpStream, seen: &Seen, plain: &str) -> io::Result<()> {
-    seen.connections.set(seen.connections.get() + 1);
     let mut wire = Wire::new(stream)?;
+    let mut counted = false;
     while let Some(head) = wire.head().await? {
         let script = Script::asked_for(&head);
         let asks_for_stats = head.path == "/stats";
         wire.body(head.framing, |_| ()).await?;
         if asks_for_stats {
-            // Whoever asks does not count itself.
-            let (connections, requests) = (seen.connections.get() - 1, seen.requests.get());
+            let (connections, requests) = (seen.connections.get(), seen.requests.get());
             let stats = format!(r#"{{"connections":{connections},"requests":{requests}}}"#);
-            seen.connections.set(connections);
             wire.send(json_response(&stats).as_bytes()).await?;
             continue;
+        }
+        // Counted by its first real request: whoever only asks for the numbers does not change them.
+        if !std::mem::replace(&mut counted, true) {
+            seen.connections.set(seen.connections.get() + 1);
         }
         seen.requests.set(seen.requests.get() + 1);
         match script {
