@@ -30,7 +30,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{load::Order, record::Record, scenario::Scenario, wire::Wire};
@@ -61,7 +61,7 @@ enum Command {
     Scenarios,
     /// Run one scenario against one target once and print the record
     Load(Load),
-    /// Print the records in a file as Markdown tables
+    /// Print the records in a file as Markdown tables; fails when answers were wrong
     Report { records: PathBuf },
 }
 
@@ -134,6 +134,8 @@ fn main() -> Result<()> {
             let records: Vec<Record> =
                 lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect::<Result<_>>()?;
             print!("{}", report::markdown(&records));
+            let wrong: u64 = records.iter().map(|record| record.failed).sum();
+            ensure!(wrong == 0, "{wrong} answers were wrong: these figures do not count");
             Ok(())
         }
     }

@@ -94,6 +94,7 @@ fn stream_cells(row: &Row<'_>) -> Vec<String> {
 fn failures(out: &mut String, records: &[Record]) {
     for record in records.iter().filter(|record| record.failed > 0) {
         let why = record.first_failure.as_deref().unwrap_or("not told");
+        let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
         let (target, scenario, round, failed) =
             (&record.target, &record.scenario, record.round, record.failed);
         writeln!(out, "**{target}, {scenario}, round {round}: {failed} wrong answers**, the first: {why}\n")
