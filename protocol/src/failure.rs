@@ -113,6 +113,9 @@ struct Detail<'a> {
     status: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "lenient")]
     message: Option<Cow<'a, str>>,
+    /// What Python's web frameworks, and so some vendors, call the message.
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    detail: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "lenient")]
     details: Option<Vec<Hint<'a>>>,
     #[serde(default, deserialize_with = "lenient")]
@@ -147,8 +150,10 @@ impl<'a> Detail<'a> {
             #[serde(borrow, default)]
             error: Option<&'a RawValue>,
         }
-        let envelope = serde_json::from_slice::<Envelope<'a>>(body)
-            .or_else(|_| serde_json::from_slice::<[Envelope<'a>; 1]>(body).map(|[only]| only));
+        let envelope = match body.trim_ascii_start().first() {
+            Some(b'{') => serde_json::from_slice::<Envelope<'a>>(body),
+            _ => serde_json::from_slice::<[Envelope<'a>; 1]>(body).map(|[only]| only),
+        };
         match envelope.ok()?.error.map(RawValue::get) {
             None | Some("null") => serde_json::from_slice(body).ok(),
             Some(object) if object.starts_with('{') => serde_json::from_str(object).ok(),
@@ -165,7 +170,8 @@ impl<'a> Detail<'a> {
     }
 
     fn understood(&self, status: u16) -> UpstreamError {
-        let message = self.message.as_deref().map(cleaned).filter(|text| !text.is_empty());
+        let message =
+            self.message.as_deref().or(self.detail.as_deref()).map(cleaned).filter(|text| !text.is_empty());
         let text = message.as_deref().unwrap_or_default();
         let details = self.details.as_deref().unwrap_or_default();
         let code_word = match &self.code {

@@ -1,5 +1,7 @@
 //! What a tap has learned of one answer so far.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::failure::UpstreamError;
@@ -39,9 +41,16 @@ pub struct Reading {
 /// Ids, models and tiers longer than this are cut: they go into rows.
 const MAX_NAME_CHARS: usize = 256;
 
-/// Keeps the first of several namings.
-pub(crate) fn note(slot: &mut Option<String>, name: Option<std::borrow::Cow<'_, str>>) {
-    if let (None, Some(name)) = (&slot, name) {
+/// Keeps the first of several namings: ids and models do not change.
+pub(crate) fn note(slot: &mut Option<String>, name: Option<Cow<'_, str>>) {
+    if slot.is_none() {
+        renote(slot, name);
+    }
+}
+
+/// Keeps the last of several namings: the tier asked for comes first, the one served last.
+pub(crate) fn renote(slot: &mut Option<String>, name: Option<Cow<'_, str>>) {
+    if let Some(name) = name {
         *slot = Some(name.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect());
     }
 }

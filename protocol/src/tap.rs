@@ -14,6 +14,8 @@
 //! - Memory is bounded by [`sse::MAX_EVENT_BYTES`](crate::sse::MAX_EVENT_BYTES) for streams and by
 //!   [`MAX_BODY_BYTES`] for whole bodies (I-29).
 
+use serde::de::IgnoredAny;
+
 use crate::failure::UpstreamError;
 use crate::format::{Format, Operation};
 use crate::gather::{Data, Gather};
@@ -134,7 +136,7 @@ impl Tap {
                     *stage = Stage::Meaningful;
                 }
                 let first = gather.view().head().iter().find(|byte| !byte.is_ascii_whitespace());
-                first.is_some_and(|byte| !b"{[".contains(byte))
+                first.is_some_and(|byte| *byte != b'{')
             }
         };
         if garbage {
@@ -147,7 +149,12 @@ impl Tap {
     pub fn finish(&mut self) {
         let Self { frames, reader, reading, stage, .. } = self;
         match frames {
-            Frames::Sse(framer) => framer.finish(|event| take(reader, reading, stage, &event)),
+            Frames::Sse(framer) => framer.finish(|event| {
+                // Torn in the middle, it must not pass for the end mark it would have become.
+                if is_sound(event.data) {
+                    take(reader, reading, stage, &event);
+                }
+            }),
             Frames::Array(_) => {}
             Frames::Whole(gather) if reading.events == 0 && !reading.garbage => {
                 let mark = answer(self.format, self.operation, gather.view(), reading);
@@ -199,6 +206,13 @@ impl Tap {
     }
 }
 
+fn is_sound(data: Data<'_>) -> bool {
+    match data {
+        Data::Whole(data) => data == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(data).is_ok(),
+        Data::Giant { .. } => false,
+    }
+}
+
 fn take(reader: &mut Reader, reading: &mut Reading, stage: &mut Stage, event: &Event<'_>) {
     let mark = reader.event(event, reading);
     reading.events += u64::from(mark != Mark::Unreadable);
@@ -207,6 +221,9 @@ fn take(reader: &mut Reader, reading: &mut Reading, stage: &mut Stage, event: &E
 
 /// Reads a whole body.
 fn answer(format: Format, operation: Operation, body: Data<'_>, reading: &mut Reading) -> Mark {
+    if !body.head().trim_ascii_start().starts_with(b"{") {
+        return Mark::Unreadable;
+    }
     match format {
         Format::Anthropic => anthropic::answer::read(operation, body, reading),
         Format::OpenaiChat => openai_chat::answer::read(operation, body, reading),

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::counts::{Count, lenient};
-use crate::reading::{Reading, note};
+use crate::reading::{Reading, renote};
 use crate::usage::Usage;
 
 /// The `usage` object.
@@ -108,7 +108,7 @@ impl Counts {
             let searches = tools.web_search_requests.get(suspect);
             reading.web_searches = searches.unwrap_or(reading.web_searches);
         }
-        note(&mut reading.service_tier, wire.service_tier.clone());
+        renote(&mut reading.service_tier, wire.service_tier.clone());
         if self.told() {
             reading.usage = Some(self.usage());
         }

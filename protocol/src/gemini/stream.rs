@@ -73,7 +73,8 @@ impl Candidate<'_> {
 
 pub(crate) fn event(data: Data<'_>, reading: &mut Reading) -> Mark {
     let json = match data {
-        Data::Whole(json) => json,
+        Data::Whole(json) if json.trim_ascii_start().starts_with(b"{") => json,
+        Data::Whole(_) => return Mark::Unreadable,
         Data::Giant { tail, .. } => return giant(tail, reading),
     };
     let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(json) else { return Mark::Unreadable };

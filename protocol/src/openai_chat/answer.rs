@@ -10,7 +10,7 @@ use crate::counts::lenient;
 use crate::failure;
 use crate::format::Operation;
 use crate::gather::{Data, last_object};
-use crate::reading::{Mark, Reading, note};
+use crate::reading::{Mark, Reading, note, renote};
 use crate::text::spoken;
 
 #[derive(Deserialize)]
@@ -54,7 +54,7 @@ pub(crate) fn read(operation: Operation, body: Data<'_>, reading: &mut Reading) 
     }
     note(&mut reading.response_id, answer.id);
     note(&mut reading.model, answer.model);
-    note(&mut reading.service_tier, answer.service_tier);
+    renote(&mut reading.service_tier, answer.service_tier);
     if let Some(wire) = answer.usage {
         usage::take(&wire, reading);
         reading.usage_final = reading.usage.is_some();

@@ -54,7 +54,8 @@ impl UsageFilter {
                 }
             }
             let Some(found) = memchr2(b'\n', b'\r', &chunk[at..]) else { break };
-            let blank = found == 0 && !std::mem::take(&mut self.in_line);
+            let in_line = std::mem::take(&mut self.in_line);
+            let blank = found == 0 && !in_line;
             at += found + 1;
             if chunk[at - 1] == b'\r' {
                 self.after_cr = true;

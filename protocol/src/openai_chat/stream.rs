@@ -15,7 +15,7 @@ use super::usage::{self, Wire};
 use crate::counts::lenient;
 use crate::failure;
 use crate::gather::{Data, last_object};
-use crate::reading::{Mark, Reading, note};
+use crate::reading::{Mark, Reading, note, renote};
 use crate::text::spoken;
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
@@ -99,7 +99,7 @@ impl Reader {
         }
         note(&mut reading.response_id, chunk.id);
         note(&mut reading.model, chunk.model);
-        note(&mut reading.service_tier, chunk.service_tier);
+        renote(&mut reading.service_tier, chunk.service_tier);
         if let Some(wire) = chunk.usage {
             usage::take(&wire, reading);
             // Compatible vendors repeat it on every chunk; only an end makes it the last word.

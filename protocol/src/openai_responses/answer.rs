@@ -11,7 +11,7 @@ use crate::counts::lenient;
 use crate::failure;
 use crate::format::Operation;
 use crate::gather::{Data, last_object};
-use crate::reading::{Mark, Reading, note};
+use crate::reading::{Mark, Reading, note, renote};
 use crate::text::spoken;
 
 /// The `response` object.
@@ -38,7 +38,7 @@ impl Response<'_> {
     pub(super) fn describe(&self, reading: &mut Reading) {
         note(&mut reading.response_id, self.id.clone());
         note(&mut reading.model, self.model.clone());
-        note(&mut reading.service_tier, self.service_tier.clone());
+        renote(&mut reading.service_tier, self.service_tier.clone());
         if let Some(wire) = &self.usage {
             usage::take(wire, reading);
         }
