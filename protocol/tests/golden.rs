@@ -1,5 +1,7 @@
 //! Walks `tests/golden`: every request, answer and error must be read as its expectation says.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
