@@ -142,3 +142,39 @@ impl Splitter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i29_no_element_makes_the_reader_grow() {
+        let endless: [(&[u8], &[u8]); 4] =
+            [(b"[{\"a\":\"", b"xxxx"), (b"[", b"    "), (b"", b"[[[["), (b"[{\"a\":", b"[[[[")];
+        for (start, repeated) in endless {
+            let mut splitter = Splitter::new();
+            splitter.push(start, |_| {});
+            for _ in 0..128 {
+                splitter.push(&repeated.repeat(16_384), |_| {});
+                assert!(splitter.element.held() <= MAX_EVENT_BYTES, "{} bytes held", splitter.element.held());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_array_of_objects_is_garbage_and_a_lone_object_is_not() {
+        let read = |text: &str| {
+            let mut splitter = Splitter::new();
+            let mut elements = 0;
+            splitter.push(text.as_bytes(), |_| elements += 1);
+            (elements, splitter.is_garbage(), splitter.is_closed())
+        };
+        assert_eq!(read("<html>"), (0, true, false));
+        assert_eq!(read("[1]"), (0, true, false));
+        assert_eq!(read("[[{}]]"), (0, true, false));
+        assert_eq!(read("[{}] x"), (1, true, false));
+        assert_eq!(read("\n{\"error\":{}}\n"), (1, false, true));
+        assert_eq!(read("[]"), (0, false, true));
+        assert_eq!(read(" "), (0, false, false));
+    }
+}

@@ -160,13 +160,19 @@ pub fn render(format: Format, refusal: &Refusal) -> Rendered {
         let name = if format == Format::Anthropic { "request-id" } else { "x-request-id" };
         headers.push((name, header_safe(&refusal.request_id)));
     }
-    if let Some(wait) = refusal.wait() {
+    if let Some(wait) = refusal.wait().or_else(|| default_wait(format, refusal.reason)) {
         headers.push(("retry-after", whole_seconds(wait).to_string()));
     }
     if refusal.reason.is_final() {
         headers.push(("x-should-retry", "false".to_owned()));
     }
     Rendered { status, headers, body: body.to_string().into_bytes() }
+}
+
+/// OpenAI's clients come back within half a second unless they are told otherwise.
+fn default_wait(format: Format, reason: Reason) -> Option<Duration> {
+    let openai = matches!(format, Format::OpenaiChat | Format::OpenaiResponses);
+    (openai && matches!(reason, Reason::NoProvider { .. })).then_some(Duration::from_secs(5))
 }
 
 /// What it takes to end a stream with an error after the commit point.

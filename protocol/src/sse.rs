@@ -272,3 +272,42 @@ fn whole_line(line: &[u8]) -> (Field, &[u8]) {
     };
     (field, value.strip_prefix(b" ").unwrap_or(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// I-29: whatever an upstream sends without an end, in whatever place of an event.
+    #[test]
+    fn i29_no_line_and_no_event_makes_the_reader_grow() {
+        let endless: [(&[u8], &[u8]); 6] = [
+            (b"data: ", b"xxxxxxxx"),
+            (b"", b"data: x\n"),
+            (b": ", b"xxxxxxxx"),
+            (b"event: ", b"xxxxxxxx"),
+            (b"", b"xxxxxxxx"),
+            (b"data: {}\n", b"event: x\rid: y\r\n"),
+        ];
+        for (start, repeated) in endless {
+            for size in [1000, 65_536] {
+                let mut framer = Framer::new();
+                framer.push(start, |_| {});
+                let chunk = repeated.repeat(size / repeated.len());
+                for _ in 0..8 * 1024 * 1024 / chunk.len() {
+                    framer.push(&chunk, |_| {});
+                    let held = framer.data.held() + framer.name.capacity() + framer.field.capacity();
+                    assert!(held <= MAX_EVENT_BYTES + 1024, "{held} bytes held");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_memory_of_a_long_event_is_given_back_after_it() {
+        let mut framer = Framer::new();
+        framer.push(b"data: ", |_| {});
+        framer.push(&vec![b'x'; MAX_EVENT_BYTES], |_| {});
+        framer.push(b"\n\n", |_| {});
+        assert!(framer.data.held() <= 8 * 1024);
+    }
+}

@@ -81,16 +81,13 @@ impl UsageFilter {
     }
 
     fn hold(&mut self, rest: &[u8], out: &mut Vec<u8>) {
-        if self.passing {
-            out.extend_from_slice(rest);
-        } else {
+        if !self.passing && self.held.len() + rest.len() <= MAX_BLOCK_BYTES {
             self.held.extend_from_slice(rest);
-            if self.held.len() > MAX_BLOCK_BYTES {
-                self.passing = true;
-                out.append(&mut self.held);
-                self.held.shrink_to(0);
-            }
+            return;
         }
+        self.passing = true;
+        out.extend_from_slice(&std::mem::take(&mut self.held));
+        out.extend_from_slice(rest);
     }
 
     fn end_block(&mut self, rest: &[u8], out: &mut Vec<u8>) {
@@ -98,6 +95,9 @@ impl UsageFilter {
             out.extend_from_slice(rest);
         } else if self.held.is_empty() {
             filtered(rest, out);
+        } else if self.held.len() + rest.len() > MAX_BLOCK_BYTES {
+            out.extend_from_slice(&std::mem::take(&mut self.held));
+            out.extend_from_slice(rest);
         } else {
             self.held.extend_from_slice(rest);
             filtered(&self.held, out);
@@ -198,4 +198,57 @@ fn null_usage(json: &[u8]) -> Option<Range<usize>> {
 
 fn blanks(json: &[u8]) -> usize {
     json.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i29_no_block_makes_the_filter_grow() {
+        for repeated in [&b"xxxxxxxx"[..], b"data: x\n", b": x\r\r\n"] {
+            for size in [999, 65_536, 1 << 20] {
+                let mut filter = UsageFilter::new();
+                let chunk = repeated.repeat(size / repeated.len());
+                let mut passed = 0;
+                for round in 1..=8 {
+                    let mut out = Vec::new();
+                    filter.push(&chunk, &mut out);
+                    passed += out.len();
+                    assert!(filter.held.capacity() <= 2 * MAX_BLOCK_BYTES);
+                    assert!(round * chunk.len() - passed <= MAX_BLOCK_BYTES, "bytes are withheld");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_null_member_goes_with_one_comma_wherever_it_stands() {
+        let without = |json: &str| {
+            let mut out = Vec::new();
+            filtered(format!("data: {json}\n\n").as_bytes(), &mut out);
+            String::from_utf8(out).unwrap().trim().trim_start_matches("data: ").to_owned()
+        };
+        assert_eq!(without(r#"{"a":1,"usage":null}"#), r#"{"a":1}"#);
+        assert_eq!(without(r#"{"usage":null,"a":1}"#), r#"{"a":1}"#);
+        assert_eq!(without(r#"{"a":1, "usage" : null , "b":2}"#), r#"{"a":1 , "b":2}"#);
+        assert_eq!(without(r#"{"usage":null}"#), "{}");
+        for kept in [
+            r#"{"a":{"usage":null}}"#,
+            r#"{"a":""usage":null"}"#,
+            r#"{"usage":{"prompt_tokens":1},"choices":[{}]}"#,
+            r#"{"a":["usage",null]}"#,
+            r#"{"usage":nul"#,
+        ] {
+            assert_eq!(without(kept), kept);
+        }
+    }
+
+    #[test]
+    fn a_comment_beside_the_usage_chunk_stays() {
+        let block = b": still here\ndata: {\"choices\":[],\"usage\":{}}\n\n";
+        let mut out = Vec::new();
+        filtered(block, &mut out);
+        assert_eq!(out, b": still here\n\n\n");
+    }
 }
