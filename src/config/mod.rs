@@ -13,6 +13,8 @@ mod secret;
 pub mod secrets;
 pub mod server;
 pub mod store;
+#[cfg(test)]
+mod tests;
 mod typed;
 
 use std::path::PathBuf;

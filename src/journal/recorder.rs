@@ -219,7 +219,12 @@ impl<L: RequestLog> Writer<L> {
         let mut refused_before = false;
         loop {
             let trouble = match self.log.insert(part).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    if pause > FIRST_PAUSE {
+                        log::info!("recorder: database back");
+                    }
+                    return Ok(());
+                }
                 Err(InsertError::Refused(reason)) if part.len() > 1 || refused_before => return Err(reason),
                 // A single record is about to be set aside. Not if the log refuses everything,
                 // though, as it does on a full disk; and not without a second try after that.
@@ -233,8 +238,10 @@ impl<L: RequestLog> Writer<L> {
                 Err(InsertError::Away(reason)) => reason,
             };
             refused_before = false;
-            if self.gauges.failed_commits.fetch_add(1, Relaxed) == 0 || pause == FIRST_PAUSE {
-                log::warn!(backlog = self.gauges.backlog.load(Relaxed); "recorder: database away, waiting: {trouble}");
+            self.gauges.failed_commits.fetch_add(1, Relaxed);
+            if pause == FIRST_PAUSE {
+                let backlog = self.gauges.backlog.load(Relaxed);
+                log::warn!(backlog = backlog; "recorder: database away, {backlog} records wait: {trouble}");
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -254,3 +261,7 @@ impl<L: RequestLog> Writer<L> {
         self.gauges.backlog.fetch_sub(1, Relaxed);
     }
 }
+
+#[cfg(test)]
+#[path = "recorder_tests.rs"]
+mod tests;

@@ -73,7 +73,8 @@ impl Store {
                     let path = path.to_string_lossy();
                     let mut connection: SqliteConnection = sqlite::connect(&path, Access::Write)
                         .map_err(|error| StoreError::Unavailable(format!("{path}: {error}")))?;
-                    perform(&mut connection, SQLITE, task)
+                    // As the advisory lock does there: of several servers one does the work.
+                    connection.immediate_transaction(|connection| perform(connection, SQLITE, task))
                 }),
             };
             blocking.await.map_err(|failed| StoreError::Refused(failed.to_string()))?

@@ -20,6 +20,8 @@ mod requests;
 mod schema;
 mod settings;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod types;
 mod users;
 

@@ -1,0 +1,34 @@
+//! Settings.
+
+use super::{Rig, digester, on_both};
+use crate::store::StoreError;
+
+on_both! {
+    a_setting_is_replaced_as_a_whole
+    the_admin_tokens_digest_is_remembered
+    a_setting_of_another_shape_is_reported_as_damage
+}
+
+async fn a_setting_is_replaced_as_a_whole(rig: Rig) {
+    assert_eq!(rig.store.setting::<Vec<String>>("words").await.unwrap(), None);
+    for words in [vec!["a\0b".to_owned(), "ü".to_owned()], vec![]] {
+        rig.store.put_setting("words", &words).await.unwrap();
+        let clean: Vec<String> = words.iter().map(|word| word.replace('\0', "\u{FFFD}")).collect();
+        assert_eq!(rig.store.setting("words").await.unwrap(), Some(clean));
+    }
+}
+
+async fn the_admin_tokens_digest_is_remembered(rig: Rig) {
+    assert_eq!(rig.store.admin_token_digest().await.unwrap(), None);
+    let digest = digester().digest("token");
+    rig.store.put_admin_token_digest(&digest).await.unwrap();
+    assert_eq!(rig.store.admin_token_digest().await.unwrap(), Some(digest));
+}
+
+async fn a_setting_of_another_shape_is_reported_as_damage(rig: Rig) {
+    rig.store.put_setting("admin_token_digest", &"not hex").await.unwrap();
+    let error = rig.store.admin_token_digest().await.unwrap_err();
+    assert_eq!(error, StoreError::Corrupt("setting `admin_token_digest`".into()));
+    rig.store.put_setting("admin_token_digest", &7).await.unwrap();
+    assert!(matches!(rig.store.admin_token_digest().await, Err(StoreError::Corrupt(_))));
+}
