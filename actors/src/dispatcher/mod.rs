@@ -130,10 +130,7 @@ impl Dispatcher {
 
     /// Hands a provider that stays its new card.
     fn seat_again(&self, old: &Seat, card: Arc<Card>) -> Seat {
-        if old.card.name != card.name {
-            self.roster.discharge(PROVIDER, &old.card.name);
-            self.roster.enlist(PROVIDER, &card.name, &old.mailbox);
-        }
+        self.roster.enlist(PROVIDER, &card.name, &old.mailbox);
         if old.card.version != card.version {
             old.mailbox.tell(Reconfigure(Arc::clone(&card)));
         }
@@ -202,9 +199,12 @@ impl Handler<Configure> for Dispatcher {
     type Result = ();
 
     fn handle(&mut self, Configure(cards): Configure, _: &mut Self::Context) {
+        // All names first: two providers may trade theirs, or a new one take that of another.
+        for old in self.table.iter() {
+            self.roster.discharge(PROVIDER, &old.card.name);
+        }
         let kept = |seat: &&Seat| cards.iter().any(|card| card.id == seat.card.id);
         for gone in self.table.iter().filter(|seat| !kept(seat)) {
-            self.roster.discharge(PROVIDER, &gone.card.name);
             self.sessions.tell(UnbindProvider(gone.card.id));
         }
         let table: Vec<_> = cards
