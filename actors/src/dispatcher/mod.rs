@@ -51,6 +51,10 @@ pub const PROVIDER: &str = "provider";
 /// How long a provider whose actor lost the question is taken to be away.
 const LOST_FOR: Duration = Duration::from_secs(1);
 
+/// Its neighbours answer within microseconds. One that does not has gone to rest with the question in its
+/// queue, and the request must not wait for its return.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The actor.
 pub struct Dispatcher {
     /// Replaced as a whole when the operator changes something: one choice sees one version (I-52).
@@ -299,7 +303,7 @@ impl Choice {
         if session.is_none() && continues.is_none() {
             return Home::default();
         }
-        self.sessions.ask(Resolve { session, continues }).await.unwrap_or_default()
+        in_time(self.sessions.ask(Resolve { session, continues })).await.unwrap_or_default()
     }
 
     fn select(&mut self, home: Home) -> Selection {
@@ -330,11 +334,16 @@ impl Choice {
 
 /// Asks a provider for room; once more if its actor lost the question to a panic (I-38).
 async fn admit(seat: &Seat, clock: Clock) -> Result<Admitted, Shut> {
-    let mut answer = seat.mailbox.ask(Admit).await;
+    let mut answer = in_time(seat.mailbox.ask(Admit)).await;
     if matches!(answer, Err(Undelivered::Lost)) {
-        answer = seat.mailbox.ask(Admit).await;
+        answer = in_time(seat.mailbox.ask(Admit)).await;
     }
     answer.unwrap_or(Err(Shut { why: Why::ActorDown, until: clock.now() + LOST_FOR }))
+}
+
+/// The answer, or that the question is lost.
+async fn in_time<T>(answer: impl Future<Output = Result<T, Undelivered>>) -> Result<T, Undelivered> {
+    tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(Undelivered::Lost))
 }
 
 /// A binding explains only the first place; whoever comes after was drawn.

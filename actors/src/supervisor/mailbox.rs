@@ -25,7 +25,7 @@ pub enum Undelivered {
     /// Too many messages wait already.
     #[error("the actor's mailbox is full")]
     Full,
-    /// The actor panicked over this message, or has stopped.
+    /// The actor panicked over this message, rests after too many panics, or has stopped.
     #[error("the actor lost the message")]
     Lost,
 }
@@ -35,7 +35,8 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
         Self { address, vitals, capacity: u32::try_from(capacity).unwrap_or(u32::MAX) }
     }
 
-    /// Asks, and waits for the answer. A caller who stops waiting may take the question back.
+    /// Asks, and waits for the answer. A caller who stops waiting may take the question back. An actor
+    /// that rests is not asked at all: the question would wait for the end of its rest.
     ///
     /// # Errors
     /// [`Undelivered`] when the queue is full or the actor lost the message.
@@ -47,6 +48,9 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
     {
         if self.vitals.waiting() >= self.capacity {
             return Err(Undelivered::Full);
+        }
+        if self.vitals.rests() {
+            return Err(Undelivered::Lost);
         }
         let message = Counted { message, waiting: self.vitals.message_sent() };
         self.address.send(message).await.map_err(|_| Undelivered::Lost)

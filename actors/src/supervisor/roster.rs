@@ -132,7 +132,7 @@ impl Roster {
 }
 
 async fn observe((kind, name): (&'static str, String), entry: Entry, clock: Clock) -> Snapshot {
-    let resting = entry.vitals.quarantined_until(clock.now()).is_some();
+    let resting = entry.vitals.rests();
     let detail = if resting { None } else { (entry.ask)().await };
     let state = match (&detail, resting) {
         (_, true) => Condition::Quarantined,

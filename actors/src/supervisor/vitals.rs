@@ -77,6 +77,12 @@ impl Vitals {
         self.quarantine.load().as_ref().map(|q| q.until).filter(|until| *until > now)
     }
 
+    /// Whether it rests, or has yet to begin anew after a rest that is over.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        self.quarantine.load().is_some()
+    }
+
     pub(super) fn panicked(&self, message: String, at: Instant) {
         self.restarts.fetch_add(1, Ordering::Relaxed);
         self.last_panic.store(Some(Arc::new(Panic { message, at })));
