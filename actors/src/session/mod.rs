@@ -55,12 +55,10 @@ impl SessionTracker {
         }
     }
 
-    fn arm(context: &mut Context<Self>) {
-        context.run_interval(SWEEP_EVERY, |tracker, _| {
-            let now = tracker.clock.now();
-            tracker.bindings.sweep(now);
-            tracker.pins.sweep(now);
-        });
+    fn sweep(&mut self) {
+        let now = self.clock.now();
+        self.bindings.sweep(now);
+        self.pins.sweep(now);
     }
 }
 
@@ -68,14 +66,13 @@ impl Actor for SessionTracker {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        Self::arm(context);
+        context.run_interval(SWEEP_EVERY, |tracker, _| tracker.sweep());
     }
 }
 
 impl Supervised for SessionTracker {
-    fn restarting(&mut self, context: &mut Self::Context) {
+    fn restarting(&mut self, _: &mut Self::Context) {
         self.restore();
-        Self::arm(context);
     }
 }
 

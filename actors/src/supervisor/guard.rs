@@ -3,12 +3,12 @@
 //! actix's own `Supervisor` restarts an actor whose context *stopped*; a panic unwinds through it and
 //! closes the mailbox for good (S8). This one catches the unwind around the public [`ContextFut`] and
 //! calls its public `restart()`: the address, the queue and the actor's value stay, and only the message
-//! in hand is lost (I-33). A restart cancels every future the actor had spawned, so an actor re-arms its
-//! timers in `restarting`.
+//! in hand is lost (I-33). A restart cancels every future the actor had spawned, and actix calls `started`
+//! again when it next polls: what is armed there is armed once, whatever happens.
 //!
 //! ```text
 //! polling --panic--> restart --(fewer than `panics` within `window`)--> polling
-//!                       '----- too many --> quarantine --`rest` over--> fresh value --> polling
+//!                       '- too many, or it panics too -> quarantine --`rest` over--> fresh value --> polling
 //! ```
 //!
 //! Invariants
@@ -58,8 +58,8 @@ const MAILBOX_CAPACITY: usize = 4_096;
 
 /// An actor that can live under guard.
 ///
-/// Its `restarting` must re-arm what `started` armed, and must make the value fresh when
-/// [`Vitals::leaves_quarantine`] says so; [`Guarded::restore`] is that duty in one place.
+/// Its `restarting` must make the value fresh when [`Vitals::leaves_quarantine`] says so;
+/// [`Guarded::restore`] is that duty in one place.
 pub trait Guarded: Actor<Context = Context<Self>> + Supervised {
     /// The guard's notes about this actor.
     fn vitals(&self) -> &Arc<Vitals>;
@@ -117,8 +117,15 @@ where
                     return Poll::Pending;
                 }
                 guard.resting = None;
-                if !guard.restart() {
-                    return Poll::Ready(());
+                match guard.restart() {
+                    Ok(true) => {}
+                    // Nobody can reach it any more.
+                    Ok(false) => return Poll::Ready(()),
+                    Err(panic) => {
+                        let message = guard.note(panic.as_ref());
+                        guard.quarantine(&message);
+                        continue;
+                    }
                 }
             }
             match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut guard.actor).poll(task))) {
@@ -133,28 +140,47 @@ where
 
 impl<A: Guarded> Guard<A> {
     fn survive(&mut self, panic: &(dyn Any + Send)) {
-        let now = self.clock.now();
-        let message = panic_message(panic);
+        let message = self.note(panic);
+        if self.recent.len() > self.leash.panics {
+            return self.quarantine(&message);
+        }
+        match self.restart() {
+            Ok(_) => {
+                let name = self.name.as_str();
+                warn!(actor = name; "actor {name}: restarted after a panic: {message}");
+            }
+            Err(panic) => {
+                let message = self.note(panic.as_ref());
+                self.quarantine(&message);
+            }
+        }
+    }
+
+    /// Writes a panic down, and answers what it said.
+    fn note(&mut self, panic: &(dyn Any + Send)) -> String {
+        let (now, message) = (self.clock.now(), panic_message(panic));
         self.vitals.panicked(message.clone(), now);
         self.recent.push_back(now);
         while self.recent.front().is_some_and(|at| now.duration_since(*at) > self.leash.window) {
             self.recent.pop_front();
         }
-        let too_often = self.recent.len() > self.leash.panics || !self.restart();
-        let name = self.name.as_str();
-        if too_often {
-            error!(actor = name; "actor {name}: panicked too often, quarantined: {message}");
-            self.recent.clear();
-            self.vitals.enter_quarantine(now, self.leash.rest);
-            self.resting = Some(Box::pin(tokio::time::sleep(self.leash.rest)));
-        } else {
-            warn!(actor = name; "actor {name}: restarted after a panic: {message}");
-        }
+        message
     }
 
-    /// False when nobody can reach the actor any more, or when restarting panicked too.
-    fn restart(&mut self) -> bool {
-        catch_unwind(AssertUnwindSafe(|| self.actor.restart())).unwrap_or(false)
+    fn quarantine(&mut self, message: &str) {
+        let name = self.name.as_str();
+        error!(actor = name; "actor {name}: panicked too often, quarantined: {message}");
+        self.recent.clear();
+        self.vitals.enter_quarantine(self.clock.now(), self.leash.rest);
+        self.resting = Some(Box::pin(tokio::time::sleep(self.leash.rest)));
+    }
+
+    /// False when nobody can reach the actor any more.
+    ///
+    /// # Errors
+    /// The panic of an actor that cannot even restart.
+    fn restart(&mut self) -> Result<bool, Box<dyn Any + Send>> {
+        catch_unwind(AssertUnwindSafe(|| self.actor.restart()))
     }
 }
 
