@@ -145,7 +145,9 @@ impl Guarded for Provider {
     fn renew(&mut self) {
         let fresh =
             Self::new(Arc::clone(&self.card), Arc::clone(&self.line), self.clock, Arc::clone(&self.vitals));
-        *self = fresh;
+        // The breaker's rounds go on: what was sent before the rest has no say after it (I-17).
+        self.breaker.close();
+        *self = Self { breaker: self.breaker.clone(), ..fresh };
     }
 }
 
