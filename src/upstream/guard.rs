@@ -26,15 +26,12 @@ use std::{
 
 use actix_rt::net::{ActixStream, Ready};
 use bytes::{Buf, BytesMut};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep_until},
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
+    alarm::Alarm,
     fault::Fault,
     framing::{Framing, Then},
-    instant_after,
 };
 
 /// How long the wire may be silent.
@@ -348,32 +345,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> ActixStream for Guard<IO> {
 impl<IO> fmt::Debug for Guard<IO> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard").field("phase", &self.phase).finish_non_exhaustive()
-    }
-}
-
-/// One timer, armed by the first wait and kept until there is progress.
-#[derive(Default)]
-struct Alarm {
-    sleep: Option<Pin<Box<Sleep>>>,
-    armed: bool,
-}
-
-impl Alarm {
-    fn disarm(&mut self) {
-        self.armed = false;
-    }
-
-    /// Whether we have been waiting for `limit`.
-    fn rings(&mut self, limit: Duration, cx: &mut Context<'_>) -> bool {
-        if !self.armed {
-            let at = instant_after(Instant::now(), limit);
-            match &mut self.sleep {
-                Some(sleep) => sleep.as_mut().reset(at),
-                None => self.sleep = Some(Box::pin(sleep_until(at))),
-            }
-            self.armed = true;
-        }
-        self.sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready())
     }
 }
 

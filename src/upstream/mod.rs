@@ -10,6 +10,7 @@
 //! are returned like any other status (C-07).
 
 mod address;
+mod alarm;
 mod base_url;
 mod body;
 mod chunks;
