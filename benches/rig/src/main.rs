@@ -1,7 +1,6 @@
 //! The measuring rig: upstream, bare relay, load and report as one program. `scripts/bench` drives it.
 //!
-//! A bench target rather than an example, because `cargo test` builds every example and no bench; one
-//! program rather than five, because one is linked once. It knows the gateway only by its HTTP surface.
+//! It knows the gateway only by its HTTP surface. One program rather than five: one is linked once.
 
 #![allow(clippy::print_stdout, reason = "a command-line tool: its output is its product")]
 #![allow(clippy::disallowed_methods, reason = "what measures reads clocks")]
@@ -18,6 +17,8 @@ mod relay;
 mod report;
 mod scenario;
 mod seed;
+#[cfg(test)]
+mod tests;
 mod upstream;
 mod wire;
 
@@ -40,9 +41,6 @@ use crate::{load::Order, record::Record, scenario::Scenario, wire::Wire};
 struct Rig {
     #[command(subcommand)]
     command: Command,
-    /// Given by `cargo bench`, which has nothing to run here.
-    #[arg(long, hide = true, global = true)]
-    bench: bool,
 }
 
 #[derive(Subcommand)]
@@ -94,10 +92,6 @@ struct Load {
 }
 
 fn main() -> Result<()> {
-    if std::env::args().skip(1).eq(["--bench"]) {
-        println!("the measuring rig is run by scripts/bench");
-        return Ok(());
-    }
     match Rig::parse().command {
         Command::Upstream => {
             let listener = free_port()?;

@@ -1,33 +1,18 @@
 //! The measuring rig measures right: bodies and events are read the same however their bytes are cut.
-//!
-//! The rig is a bench target without a harness, so its tests stand here and take its files by path.
 
-#![allow(dead_code, reason = "only what is tested here is called")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
-#![allow(clippy::disallowed_methods, reason = "what measures reads clocks")]
-
-#[path = "../benches/rig/clock.rs"]
-mod clock;
-#[path = "../benches/rig/events.rs"]
-mod events;
-#[path = "../benches/rig/record.rs"]
-mod record;
-#[path = "../benches/rig/scenario.rs"]
-mod scenario;
-#[path = "../benches/rig/upstream.rs"]
-mod upstream;
-#[path = "../benches/rig/wire.rs"]
-mod wire;
-
-use events::Events;
-use record::Spread;
-use scenario::{Answer, Scenario};
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
     task::{LocalSet, spawn_local, yield_now},
 };
-use wire::Wire;
+
+use crate::{
+    events::Events,
+    record::Spread,
+    scenario::{self, Answer, Scenario},
+    upstream,
+    wire::Wire,
+};
 
 const STREAM: &str = "event: message_start\ndata: {\"type\":\"message_start\"}\n\n\
     event: content_block_delta\ndata: {\"text\":\"sent=12 a\"}\n\n: a comment\n\n\
