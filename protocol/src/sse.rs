@@ -293,7 +293,7 @@ mod tests {
                 let mut framer = Framer::new();
                 framer.push(start, |_| {});
                 let chunk = repeated.repeat(size / repeated.len());
-                for _ in 0..8 * 1024 * 1024 / chunk.len() {
+                for _ in 0..2 * 1024 * 1024 / chunk.len() {
                     framer.push(&chunk, |_| {});
                     let held = framer.data.held() + framer.name.capacity() + framer.field.capacity();
                     assert!(held <= MAX_EVENT_BYTES + 1024, "{held} bytes held");
