@@ -12,6 +12,7 @@ pub mod routing;
 mod secret;
 pub mod secrets;
 pub mod server;
+mod sources;
 pub mod store;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,8 @@ use self::{
 };
 pub use self::{
     secret::Secret,
-    typed::{ConfigError, Effective, Flags, Origin},
+    sources::Flags,
+    typed::{ConfigError, Effective, Origin},
 };
 
 /// Everything that was decided before the server started.
@@ -81,7 +83,7 @@ pub fn load_with(
         log: log::meant(&typed)?,
         secrets: secrets::meant(&typed)?,
         data_dir,
-        warnings: typed.warnings().to_vec(),
         effective: typed.describe(),
+        warnings: typed.warnings,
     })
 }

@@ -8,6 +8,7 @@
 //! the admin plane are its users.
 
 mod db;
+mod directory;
 mod error;
 mod keys;
 mod migrate;
@@ -22,6 +23,7 @@ mod settings;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod text;
 mod types;
 mod users;
 
@@ -32,8 +34,9 @@ use diesel_async::RunQueryDsl;
 
 use self::db::{Engine, db};
 pub use self::{
+    directory::DirectoryEntry,
     error::StoreError,
-    keys::{DirectoryEntry, Key, KeyChange, NewKey},
+    keys::{Key, KeyChange, NewKey},
     page::{Cursor, Page},
     prices::{PriceRow, PriceSource},
     providers::{NewProvider, Provider, ProviderChange},

@@ -11,7 +11,8 @@ use super::{
     db::db,
     error::StoreError,
     schema::model_prices,
-    types::{Amount, At, Clean},
+    text::Clean,
+    types::{Amount, At},
 };
 
 /// Where a price comes from; of those in effect the first kind that has one wins.

@@ -6,10 +6,9 @@
 //! | [`Usd`] | `numeric(24,12)` | integer of 10⁻¹² dollars | [`Amount`] |
 //! | [`Doc`] | `jsonb` | JSON text | [`Json`] |
 //!
-//! and [`Clean`] for plain text. Everything that goes into a row is one of these or a number, so
-//! what a database would choke on is dealt with here and nowhere else: amounts out of range are
-//! refused (I-06), and NUL, which PostgreSQL takes neither in text nor in documents, becomes
-//! U+FFFD (S15).
+//! and [`Clean`](super::text::Clean) for plain text. Everything that goes into a row is one of
+//! these or a number, so what a database would choke on is dealt with here and there and nowhere
+//! else: amounts out of range are refused (I-06), NUL is replaced (S15).
 
 use actors::money::Money;
 use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive, num_bigint::BigInt as BigInteger};
@@ -25,7 +24,7 @@ use diesel::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::error::StoreError;
+use super::{error::StoreError, text::without_nul_escapes};
 
 /// An instant. 1184 and 1185 are PostgreSQL's own numbers for `timestamptz` and its array.
 #[derive(Debug, Clone, Copy, SqlType, QueryId)]
@@ -189,80 +188,6 @@ impl<T: DeserializeOwned> FromSql<Doc, Sqlite> for Json<T> {
     }
 }
 
-/// Text without NUL.
-#[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow)]
-#[diesel(sql_type = sql_types::Text)]
-pub(crate) struct Clean(String);
-
-impl Clean {
-    /// For text that came with a request: NUL replaced, cut to `max_bytes` at a character.
-    pub(crate) fn cut(text: &str, max_bytes: usize) -> Self {
-        let end = text.floor_char_boundary(max_bytes.min(text.len()));
-        Self(text[..end].replace('\0', "\u{FFFD}"))
-    }
-
-    /// For text an operator typed: refused when longer than `max_bytes`, rather than cut.
-    pub(crate) fn whole(text: &str, max_bytes: usize, field: &'static str) -> Result<Self, StoreError> {
-        if text.len() > max_bytes {
-            return Err(StoreError::invalid(field, "is too long"));
-        }
-        Ok(Self(text.replace('\0', "\u{FFFD}")))
-    }
-
-    /// Like [`Clean::whole`], and something must be there.
-    pub(crate) fn name(text: &str, field: &'static str) -> Result<Self, StoreError> {
-        if text.trim().is_empty() {
-            return Err(StoreError::invalid(field, "must not be empty"));
-        }
-        Self::whole(text, 200, field)
-    }
-
-    /// The text.
-    pub(crate) fn into_string(self) -> String {
-        self.0
-    }
-
-    /// The text, borrowed.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<DB> ToSql<sql_types::Text, DB> for Clean
-where
-    DB: diesel::backend::Backend,
-    String: ToSql<sql_types::Text, DB>,
-{
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
-        self.0.to_sql(out)
-    }
-}
-
-impl<DB> FromSql<sql_types::Text, DB> for Clean
-where
-    DB: diesel::backend::Backend,
-    String: FromSql<sql_types::Text, DB>,
-{
-    fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
-        String::from_sql(value).map(Self)
-    }
-}
-
-/// JSON text in which no string holds NUL any more. The escape is looked for by its place, since
-/// `\\u0000` is a backslash followed by harmless characters.
-fn without_nul_escapes(mut json: String) -> String {
-    const NUL: &str = "\\u0000";
-    let mut from = 0;
-    while let Some(found) = json[from..].find('\\') {
-        let at = from + found;
-        if json[at..].starts_with(NUL) {
-            json.replace_range(at..at + NUL.len(), "\\ufffd");
-        }
-        from = at + 2; // a backslash and what it escapes, which is ASCII in valid JSON
-    }
-    json
-}
-
 /// A count as its column holds it. Refuses what a signed 64-bit number cannot.
 pub(crate) fn count(value: u64, field: &'static str) -> Result<i64, StoreError> {
     i64::try_from(value).map_err(|_| StoreError::invalid(field, "is too large a number"))
@@ -299,23 +224,5 @@ mod tests {
         let stored = |text| Amount::rounded(&usd(text), "cost").unwrap().money().to_string();
         assert_eq!(stored("0.0000000000015"), "0.000000000002");
         assert_eq!(stored("0.00000000000149"), "0.000000000001");
-    }
-
-    #[test]
-    fn s15_nul_never_reaches_a_row() {
-        assert_eq!(Clean::cut("a\0b", 10).as_str(), "a\u{FFFD}b");
-        assert_eq!(Clean::whole("a\0b", 10, "notes").unwrap().as_str(), "a\u{FFFD}b");
-        let document = Json(serde_json::json!({ "k\0": ["\0", "\\u0000", "\\\0", "é\0\0"] }));
-        assert_eq!(
-            document.text().unwrap(),
-            r#"{"k\ufffd":["\ufffd","\\u0000","\\\ufffd","é\ufffd\ufffd"]}"#
-        );
-    }
-
-    #[test]
-    fn long_text_is_cut_at_a_character() {
-        assert_eq!(Clean::cut("aé", 2).as_str(), "a");
-        assert_eq!(Clean::cut("aé", 3).as_str(), "aé");
-        assert!(Clean::whole("aé", 2, "name").is_err());
     }
 }

@@ -11,7 +11,8 @@ use super::{
     error::StoreError,
     page::{Cursor, Page},
     schema::users,
-    types::{At, Clean, Json},
+    text::Clean,
+    types::{At, Json},
 };
 
 /// A person or service that owns api keys.

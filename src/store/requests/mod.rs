@@ -17,7 +17,8 @@ use super::{
     error::StoreError,
     page::Page,
     schema::{attempts, requests},
-    types::{At, Clean},
+    text::Clean,
+    types::At,
 };
 use crate::journal::record::Record;
 

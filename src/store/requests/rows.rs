@@ -16,7 +16,8 @@ use crate::{
     store::{
         error::StoreError,
         schema::{attempts, requests},
-        types::{Amount, At, Clean, Json, count, micros},
+        text::Clean,
+        types::{Amount, At, Json, count, micros},
     },
 };
 

@@ -124,7 +124,7 @@ async fn a_request_comes_back_as_recorded(rig: Rig) {
 
 async fn i40_a_record_is_stored_once_however_often_it_is_posted(rig: Rig) {
     let (one, two) = (rich(), rich());
-    assert_eq!(rig.store.insert_requests(&[one.clone()]).await, Ok(1));
+    assert_eq!(rig.store.insert_requests(std::slice::from_ref(&one)).await, Ok(1));
     // As after a lost reply: some of the group are there already, and a repost changes nothing.
     let mut changed = one.clone();
     changed.cost = None;

@@ -1,5 +1,7 @@
 //! Providers. Credentials are sealed on the way in and opened on the way out.
 
+mod rows;
+
 use std::collections::BTreeMap;
 
 use actors::{
@@ -12,15 +14,14 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use protocol::Format;
 
+use self::rows::{Changes, NewRow, Row, seal};
 use super::{
     Store,
     db::db,
     error::StoreError,
     page::{Cursor, Page},
     schema::providers,
-    types::{Amount, At, Clean, Json},
 };
-use crate::secrets::sealing::Sealer;
 
 /// A provider as the admin plane shows it.
 #[derive(Debug, Clone)]
@@ -206,196 +207,3 @@ impl Store {
 }
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "provider" };
-
-fn seal(sealer: &Sealer, credential: &Credential, id: i64) -> Vec<u8> {
-    sealer.seal(credential.reveal().as_bytes(), &record(id))
-}
-
-/// The name a credential is sealed under.
-fn record(id: i64) -> String {
-    format!("providers/{id}/credential")
-}
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = providers)]
-struct Row {
-    id: i64,
-    version: i64,
-    name: Clean,
-    kind: Clean,
-    base_url: Clean,
-    credential: Vec<u8>,
-    formats: Json<Vec<Format>>,
-    weight: i32,
-    priority: i32,
-    cost_multiplier: Amount,
-    groups: Json<Vec<String>>,
-    allowed_models: Json<Vec<String>>,
-    model_redirects: Json<BTreeMap<String, String>>,
-    limits: Json<Limits>,
-    breaker: Json<BreakerSettings>,
-    timeouts: Json<Timeouts>,
-    allow_private_network: bool,
-    enabled: bool,
-    notes: Clean,
-    created_at: At,
-    updated_at: At,
-}
-
-impl Row {
-    fn open(self, sealer: &Sealer) -> Result<Provider, StoreError> {
-        let name = self.name.into_string();
-        let corrupt = |what: &dyn std::fmt::Display| {
-            StoreError::Corrupt(format!("provider `{name}` (id {}): {what}", self.id))
-        };
-        let kind = Kind::from_name(self.kind.as_str())
-            .ok_or_else(|| corrupt(&format_args!("kind `{}`", self.kind.as_str())))?;
-        let credential = sealer
-            .open(&self.credential, &record(self.id))
-            .map_err(|error| corrupt(&format_args!("credential: {error}")))?;
-        let credential = String::from_utf8(credential).map_err(|_| corrupt(&"credential: not text"))?;
-        let weight = u32::try_from(self.weight).map_err(|_| corrupt(&"weight below zero"))?;
-        let formats = if self.formats.0.is_empty() { kind.formats().to_vec() } else { self.formats.0 };
-        let card = Card {
-            id: ProviderId(self.id),
-            version: self.version,
-            name,
-            kind,
-            base_url: self.base_url.into_string(),
-            credential: Credential::new(credential),
-            formats,
-            weight,
-            priority: self.priority,
-            cost_multiplier: self.cost_multiplier.money(),
-            groups: self.groups.0,
-            allowed_models: self.allowed_models.0,
-            model_redirects: self.model_redirects.0,
-            limits: self.limits.0,
-            breaker: self.breaker.0,
-            timeouts: self.timeouts.0,
-            allow_private_network: self.allow_private_network,
-            enabled: self.enabled,
-        };
-        Ok(Provider {
-            card,
-            notes: self.notes.into_string(),
-            created_at: self.created_at.0,
-            updated_at: self.updated_at.0,
-        })
-    }
-}
-
-#[derive(Insertable)]
-#[diesel(table_name = providers)]
-struct NewRow {
-    version: i64,
-    name: Clean,
-    kind: &'static str,
-    base_url: Clean,
-    credential: Vec<u8>,
-    formats: Json<Vec<Format>>,
-    weight: i32,
-    priority: i32,
-    cost_multiplier: Amount,
-    groups: Json<Vec<String>>,
-    allowed_models: Json<Vec<String>>,
-    model_redirects: Json<BTreeMap<String, String>>,
-    limits: Json<Limits>,
-    breaker: Json<BreakerSettings>,
-    timeouts: Json<Timeouts>,
-    allow_private_network: bool,
-    enabled: bool,
-    notes: Clean,
-    created_at: At,
-    updated_at: At,
-}
-
-impl NewRow {
-    /// Everything but the credential.
-    fn new(new: NewProvider) -> Result<Self, StoreError> {
-        let now = At::now();
-        Ok(Self {
-            version: 1,
-            name: Clean::name(&new.name, "name")?,
-            kind: new.kind.name(),
-            base_url: base_url(&new.base_url)?,
-            credential: Vec::new(),
-            formats: Json(new.formats),
-            weight: weight(new.weight)?,
-            priority: new.priority,
-            cost_multiplier: Amount::exact(&new.cost_multiplier, "cost_multiplier")?,
-            groups: Json(new.groups),
-            allowed_models: Json(new.allowed_models),
-            model_redirects: Json(new.model_redirects),
-            limits: Json(new.limits),
-            breaker: Json(new.breaker),
-            timeouts: Json(new.timeouts),
-            allow_private_network: new.allow_private_network,
-            enabled: new.enabled,
-            notes: notes(&new.notes)?,
-            created_at: now,
-            updated_at: now,
-        })
-    }
-}
-
-#[derive(AsChangeset)]
-#[diesel(table_name = providers)]
-struct Changes {
-    name: Option<Clean>,
-    kind: Option<&'static str>,
-    base_url: Option<Clean>,
-    credential: Option<Vec<u8>>,
-    formats: Option<Json<Vec<Format>>>,
-    weight: Option<i32>,
-    priority: Option<i32>,
-    cost_multiplier: Option<Amount>,
-    groups: Option<Json<Vec<String>>>,
-    allowed_models: Option<Json<Vec<String>>>,
-    model_redirects: Option<Json<BTreeMap<String, String>>>,
-    limits: Option<Json<Limits>>,
-    breaker: Option<Json<BreakerSettings>>,
-    timeouts: Option<Json<Timeouts>>,
-    allow_private_network: Option<bool>,
-    enabled: Option<bool>,
-    notes: Option<Clean>,
-    updated_at: At,
-}
-
-impl Changes {
-    fn new(id: ProviderId, change: ProviderChange, sealer: &Sealer) -> Result<Self, StoreError> {
-        let multiplier = |amount: Money| Amount::exact(&amount, "cost_multiplier");
-        Ok(Self {
-            name: change.name.map(|name| Clean::name(&name, "name")).transpose()?,
-            kind: change.kind.map(Kind::name),
-            base_url: change.base_url.map(|url| base_url(&url)).transpose()?,
-            credential: change.credential.map(|credential| seal(sealer, &credential, id.0)),
-            formats: change.formats.map(Json),
-            weight: change.weight.map(weight).transpose()?,
-            priority: change.priority,
-            cost_multiplier: change.cost_multiplier.map(multiplier).transpose()?,
-            groups: change.groups.map(Json),
-            allowed_models: change.allowed_models.map(Json),
-            model_redirects: change.model_redirects.map(Json),
-            limits: change.limits.map(Json),
-            breaker: change.breaker.map(Json),
-            timeouts: change.timeouts.map(Json),
-            allow_private_network: change.allow_private_network,
-            enabled: change.enabled,
-            notes: change.notes.map(|text| notes(&text)).transpose()?,
-            updated_at: At::now(),
-        })
-    }
-}
-
-fn base_url(url: &str) -> Result<Clean, StoreError> {
-    Clean::whole(url, 2_000, "base_url")
-}
-
-fn notes(text: &str) -> Result<Clean, StoreError> {
-    Clean::whole(text, 10_000, "notes")
-}
-
-fn weight(weight: u32) -> Result<i32, StoreError> {
-    i32::try_from(weight).map_err(|_| StoreError::invalid("weight", "is too large a number"))
-}

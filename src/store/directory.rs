@@ -1,0 +1,107 @@
+//! All keys joined with their users, as the key directory in memory wants them.
+
+use actors::ids::{KeyId, UserId};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::{
+    Store,
+    db::db,
+    error::StoreError,
+    schema::{api_keys, users},
+    text::Clean,
+    types::{At, Json},
+    users::{Role, role},
+};
+use crate::secrets::digest::Digest;
+
+/// What the key directory in memory needs to know about a key and its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryEntry {
+    /// What a presented key is looked up by.
+    pub digest: Digest,
+    /// The key's row.
+    pub key_id: KeyId,
+    /// What the operator calls the key.
+    pub key_name: String,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The user's name.
+    pub user_name: String,
+    /// What a console login may do.
+    pub role: Role,
+    /// The key's groups, or the user's where the key has none.
+    pub groups: Vec<String>,
+    /// The earlier of the key's and the user's expiry.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether both key and user are enabled.
+    pub enabled: bool,
+    /// Whether the key may log in to the console.
+    pub web_login: bool,
+}
+
+impl Store {
+    /// All keys with what is to know about their users, for the directory in memory.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn directory(&self) -> Result<Vec<DirectoryEntry>, StoreError> {
+        let rows: Vec<DirectoryRow> = db!(self.engine(), read, conn => {
+            api_keys::table
+                .inner_join(users::table)
+                .order(api_keys::id)
+                .select(DirectoryRow::as_select())
+                .load(conn)
+                .await?
+        })?;
+        rows.into_iter().map(DirectoryEntry::try_from).collect()
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_keys)]
+struct DirectoryRow {
+    id: i64,
+    user_id: i64,
+    name: Clean,
+    digest: Vec<u8>,
+    groups: Json<Vec<String>>,
+    expires_at: Option<At>,
+    enabled: bool,
+    web_login: bool,
+    #[diesel(embed)]
+    owner: OwnerRow,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+struct OwnerRow {
+    name: Clean,
+    role: Clean,
+    groups: Json<Vec<String>>,
+    expires_at: Option<At>,
+    enabled: bool,
+}
+
+impl TryFrom<DirectoryRow> for DirectoryEntry {
+    type Error = StoreError;
+
+    fn try_from(row: DirectoryRow) -> Result<Self, StoreError> {
+        let digest = Digest::from_slice(&row.digest)
+            .ok_or_else(|| StoreError::Corrupt(format!("api_keys.digest of key {}", row.id)))?;
+        let expiries = [row.expires_at, row.owner.expires_at];
+        Ok(Self {
+            digest,
+            key_id: KeyId(row.id),
+            key_name: row.name.into_string(),
+            user_id: UserId(row.user_id),
+            user_name: row.owner.name.into_string(),
+            role: role(row.owner.role.as_str())?,
+            groups: if row.groups.0.is_empty() { row.owner.groups.0 } else { row.groups.0 },
+            expires_at: expiries.into_iter().flatten().map(|at| at.0).min(),
+            enabled: row.enabled && row.owner.enabled,
+            web_login: row.web_login,
+        })
+    }
+}
