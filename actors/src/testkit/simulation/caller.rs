@@ -1,0 +1,150 @@
+//! A caller's request, carried as the relay carries it; some callers leave on the way.
+
+use std::{fmt, rc::Rc, time::Duration};
+
+use rand::{RngExt, rngs::SmallRng};
+
+use super::world::{Held, World};
+use crate::{
+    dispatcher::messages::{Ask, NoProvider},
+    ids::{KeyId, ProviderId},
+    provider::outcome::Outcome,
+    session::id::SessionId,
+    testkit::{cards, leaving::Leaving, upstream::even_ms},
+};
+
+/// The model every simulated provider offers.
+pub(super) const MODEL: &str = "common";
+/// Finding a provider takes no longer than this, whatever rests.
+const LONGEST_SEARCH: Duration = Duration::from_secs(2);
+
+/// One caller with one request.
+pub(super) struct Caller {
+    number: u64,
+    world: Rc<World>,
+    random: SmallRng,
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c{}", self.number)
+    }
+}
+
+/// How one attempt went, for the caller.
+enum Attempt {
+    /// Nothing reached the caller.
+    Failed(Outcome),
+    /// Something did, or nothing more can be done.
+    Over,
+}
+
+impl Caller {
+    pub(super) fn new(number: u64, world: Rc<World>, random: SmallRng) -> Self {
+        Self { number, world, random }
+    }
+
+    /// The request's whole life.
+    pub(super) async fn live(mut self) {
+        let patience = if self.random.random_bool(0.3) { self.random.random_range(0..12) } else { u32::MAX };
+        let (world, name) = (Rc::clone(&self.world), self.to_string());
+        if Leaving::after(patience, self.request()).await.is_none() {
+            world.mark("a caller left");
+            world.note(format_args!("{name} left"));
+        }
+    }
+
+    async fn request(mut self) {
+        let ask = self.ask();
+        let mut journey = self.world.gateway.journey(ask);
+        let mut failed = Vec::new();
+        let now = self.world.now().at;
+        self.world.checks.borrow_mut().request(now);
+        loop {
+            self.dawdle(5).await;
+            let asked = self.world.now().at;
+            let found = journey.next().await;
+            let searched = self.world.now().at.duration_since(asked);
+            if searched > LONGEST_SEARCH {
+                self.world.broken(format_args!("{self} looked for a provider for {searched:?}"));
+            }
+            let grant = match found {
+                Ok(grant) => grant,
+                Err(why) => return self.refused(why),
+            };
+            let held = Held::take(&self.world, &self, &journey, &failed, grant);
+            let provider = held.provider;
+            if !failed.is_empty() {
+                self.world.mark("a failover found another");
+            }
+            match self.attempt(held).await {
+                Attempt::Failed(outcome) if journey.ended(provider, outcome) => failed.push(provider),
+                Attempt::Failed(_) | Attempt::Over => return,
+            }
+        }
+    }
+
+    async fn attempt(&mut self, mut held: Held) -> Attempt {
+        self.dawdle(10).await;
+        let limits = held.grant().map(|grant| grant.card().timeouts).unwrap_or_default();
+        let exchange = self.world.upstream.send(held.provider, &mut self.random);
+        self.upstream_counts_no_more_than_the_grants(held.provider);
+        if let Err(refusal) = exchange.first_frame(limits).await {
+            drop(exchange);
+            self.dawdle(10).await;
+            held.close(refusal.outcome, refusal.cool_down);
+            return Attempt::Failed(refusal.outcome);
+        }
+        held.begin();
+        let outcome = exchange.rest().await;
+        self.dawdle(10).await;
+        held.close(outcome, None);
+        Attempt::Over
+    }
+
+    /// What is open over there must be covered by grants here (I-12).
+    fn upstream_counts_no_more_than_the_grants(&self, provider: ProviderId) {
+        let open = self.world.upstream.open(provider);
+        let live = self.world.checks.borrow_mut().watch(provider).live;
+        if open > live {
+            self.world.broken(format_args!("I-12: p{provider} counts {open} open, {live} were granted"));
+        }
+    }
+
+    fn ask(&mut self) -> Ask {
+        let key = KeyId(self.random.random_range(1..4));
+        let mut ask = Ask { key, ..cards::ask(MODEL) };
+        if self.random.random_bool(0.6) {
+            let conversation = self.random.random_range(0..6).to_string();
+            ask.session = Some(SessionId::new(key, ask.format, MODEL, &conversation));
+            ask.session_is_marked = self.random.random_bool(0.5);
+        }
+        self.world.note(format_args!("{self} asks, key {key}, session {:?}", ask.session.map(|s| s.short())));
+        ask
+    }
+
+    fn refused(&self, why: NoProvider) {
+        self.world.note(format_args!("{self} refused: {why}"));
+        self.world.mark(match why {
+            NoProvider::Unavailable { limited: true, .. } => "all were at their limits",
+            NoProvider::Unavailable { limited: false, .. } => "none was available",
+            NoProvider::AllFailed => "all had failed",
+            NoProvider::BudgetSpent => "the retry budget was spent",
+            NoProvider::AttemptsSpent => "the attempts were spent",
+            NoProvider::Overloaded => "the dispatcher lost the question",
+            NoProvider::DeadlineOver => "the deadline was over",
+            NoProvider::NotOffered => "none was enabled",
+            NoProvider::NotAllowed | NoProvider::HomeUnavailable { .. } => "refused for no reason here",
+        });
+    }
+
+    /// Messages take their time: a few turns of the scheduler, and once in `rarely` a while.
+    async fn dawdle(&mut self, rarely: u32) {
+        for _ in 0..self.random.random_range(0..3) {
+            tokio::task::yield_now().await;
+        }
+        if self.random.random_ratio(1, rarely) {
+            tokio::time::sleep(even_ms(&mut self.random, 2..300)).await;
+        }
+    }
+}
