@@ -27,7 +27,9 @@ pub(super) fn read(body: &Value, model: &str, stream: bool) -> Result<Asked, Str
     let declared = body["tools"].as_array().into_iter().flatten();
     let declared = declared.flat_map(|tool| tool["functionDeclarations"].as_array()).flatten();
     let tools = declared.filter_map(|function| {
-        let schema = function.get("parametersJsonSchema").unwrap_or(&function["parameters"]);
+        // The Python SDK writes this one member in snake case.
+        let schema = ["parametersJsonSchema", "parameters_json_schema", "parameters"];
+        let schema = schema.iter().find_map(|name| function.get(name)).unwrap_or(&Value::Null);
         Some(Tool { name: function["name"].as_str()?.into(), schema: schema.clone(), takes: Takes::Json })
     });
     let config = &body["generationConfig"];

@@ -19,7 +19,7 @@
 //! | `[[split N]]` | the bytes of a stream are cut every N bytes, across events and characters |
 //! | `[[error STATUS retry-after=S times=N]]` | the vendor's error of that status; with `times`, only the first N requests with this prompt meet it |
 //! | `[[overflow]]` | the vendor's own error for a prompt that is too long |
-//! | `[[error-in-stream N]]` | after N events (3) the vendor's error event ends the stream; a plain request gets a 500 |
+//! | `[[error-in-stream N]]` | after N events (3) the vendor's error event ends the stream; a plain request is answered, as clients hope that repeat it so |
 //! | `[[cut N]]` | after N events (3) the connection breaks without an end; a plain answer breaks in the middle |
 //! | `[[hang N]]` | after N events nothing more comes; `[[hang]]` never answers at all |
 //!

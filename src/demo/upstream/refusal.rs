@@ -52,7 +52,7 @@ impl Refusal {
         };
         let body = match format {
             Format::Anthropic => self.anthropic(number),
-            Format::OpenaiChat | Format::OpenaiResponses => self.openai(),
+            Format::OpenaiChat | Format::OpenaiResponses => self.openai(format),
             Format::Gemini => self.gemini(status),
         }
         .to_string();
@@ -108,7 +108,7 @@ impl Refusal {
         })
     }
 
-    fn openai(&self) -> Value {
+    fn openai(&self, format: Format) -> Value {
         let (kind, code) = match (&self.reason, self.status) {
             (Reason::Overflow, _) => ("invalid_request_error", "context_length_exceeded".into()),
             (_, 401) => ("invalid_request_error", "invalid_api_key".into()),
@@ -118,8 +118,12 @@ impl Refusal {
             (_, 400..=499) => ("invalid_request_error", Value::Null),
             _ => ("server_error", Value::Null),
         };
-        let param = if self.reason == Reason::Overflow { json!("messages") } else { Value::Null };
-        json!({"error": {"message": self.message(Format::OpenaiChat), "type": kind, "param": param, "code": code}})
+        let param = match (&self.reason, format) {
+            (Reason::Overflow, Format::OpenaiResponses) => json!("input"),
+            (Reason::Overflow, _) => json!("messages"),
+            _ => Value::Null,
+        };
+        json!({"error": {"message": self.message(format), "type": kind, "param": param, "code": code}})
     }
 
     fn gemini(&self, status: u16) -> Value {
@@ -202,7 +206,8 @@ mod tests {
     fn each_vendor_has_its_own_way_to_call_a_prompt_too_long() {
         let overflow = Refusal::new(Reason::Overflow);
         check(&overflow, Format::Anthropic, 400, &["invalid_request_error", "prompt is too long"]);
-        check(&overflow, Format::OpenaiChat, 400, &["context_length_exceeded"]);
+        check(&overflow, Format::OpenaiChat, 400, &["context_length_exceeded", "maximum context length"]);
+        check(&overflow, Format::OpenaiResponses, 400, &["context_length_exceeded", "context window"]);
         check(&overflow, Format::Gemini, 400, &["INVALID_ARGUMENT", "exceeds the maximum number of tokens"]);
     }
 }

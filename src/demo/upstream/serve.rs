@@ -14,7 +14,7 @@ use super::answer::{Answer, Asked};
 use super::log::{End, Exchange, Log};
 use super::mode::Mode;
 use super::refusal::{Reason, Refusal};
-use super::script::{Failure, Fate, Script};
+use super::script::{Failure, Script};
 use super::{anthropic, script, send};
 
 /// Prompts whose errors are counted; above it counting starts afresh.
@@ -115,9 +115,6 @@ pub(super) async fn serve(
     let mut head = HttpResponse::Ok();
     vendor_headers(&mut head, format, number, request);
     match reply(&asked, &script, &answer) {
-        Reply::Whole(_) if matches!(script.fate, Fate::ErrorAfter(_)) => {
-            refuse(&Refusal::scripted(500, None), format, exchange)
-        }
         Reply::Whole(body) => {
             head.content_type("application/json");
             send::whole(head, body.to_string(), &script, exchange).await

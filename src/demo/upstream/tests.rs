@@ -215,6 +215,8 @@ fn an_error_in_the_stream_comes_after_200_and_in_place_of_the_end() {
         assert_eq!((heard.status, heard.whole), (200, true), "{path}");
         assert!(heard.body.starts_with(error) && !heard.body.contains(mark), "{path}: {}", heard.body);
     }
+    let (path, body) = &turns("[[error-in-stream]] n5", false)[0];
+    assert_eq!(post(&upstream, path, body).status, 200);
 }
 
 #[test]
