@@ -1,82 +1,12 @@
-//! The upstream as seen from the wire: a plain socket, so that every byte and every end shows.
+//! The upstream as seen from the wire.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+mod wire;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use self::wire::{Heard, eventually, hear, post, send};
 use super::*;
-
-/// An answer, and whether it ended as its framing promised.
-struct Heard {
-    status: u16,
-    head: String,
-    body: String,
-    whole: bool,
-}
-
-impl Heard {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap()
-    }
-
-    /// The `data:` of every event.
-    fn data(&self) -> Vec<Value> {
-        let data = self.body.lines().filter_map(|line| line.strip_prefix("data: "));
-        data.filter_map(|data| serde_json::from_str(data).ok()).collect()
-    }
-}
-
-fn send(upstream: &Running, method: &str, path: &str, headers: &str, body: &str) -> TcpStream {
-    let mut socket = TcpStream::connect(upstream.addr()).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let length = body.len();
-    write!(
-        socket,
-        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
-    )
-    .unwrap();
-    socket
-}
-
-fn hear(mut socket: TcpStream) -> Heard {
-    let mut bytes = Vec::new();
-    // A reset after a break is as good as an end; what has come before counts.
-    let _ = socket.read_to_end(&mut bytes);
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-    let head = text(&bytes[..end]).to_lowercase();
-    let raw = &bytes[end + 4..];
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let (body, whole) = if head.contains("transfer-encoding: chunked") {
-        dechunked(raw)
-    } else {
-        let length = head.split("content-length: ").nth(1).unwrap();
-        (raw.to_vec(), length.split("\r\n").next().unwrap() == raw.len().to_string())
-    };
-    Heard { status, head, body: text(&body), whole }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// The body, and whether its last chunk has come.
-fn dechunked(mut raw: &[u8]) -> (Vec<u8>, bool) {
-    let (mut body, mut whole) = (Vec::new(), false);
-    while let Some(end) = raw.windows(2).position(|pair| pair == b"\r\n") {
-        let size = usize::from_str_radix(&text(&raw[..end]), 16).unwrap();
-        whole = size == 0;
-        body.extend_from_slice(&raw[end + 2..end + 2 + size]);
-        raw = &raw[end + 4 + size..];
-    }
-    (body, whole)
-}
-
-fn post(upstream: &Running, path: &str, body: &Value) -> Heard {
-    hear(send(upstream, "POST", path, "anthropic-version: 2023-06-01\r\n", &body.to_string()))
-}
 
 /// A turn in each format, with its path.
 fn turns(prompt: &str, stream: bool) -> [(&'static str, Value); 4] {
@@ -239,12 +169,6 @@ fn a_request_is_open_while_it_hangs_and_closed_when_its_caller_leaves() {
     }
 }
 
-/// Waits for what the server is about to notice, by asking it things: every answer is a turn of its loop.
-fn eventually(upstream: &Running, done: impl Fn() -> bool) {
-    let mut asked = (0..20_000).map(|_| hear(send(upstream, "GET", "/_script/open", "", "")));
-    assert!(asked.any(|_| done()), "it did not happen");
-}
-
 #[test]
 fn an_error_that_strikes_once_lets_the_repeat_through() {
     let upstream = start(0).unwrap();
@@ -286,6 +210,38 @@ fn a_tool_is_called_and_its_result_ends_the_loop() {
     body["messages"][1]["content"][0]["thinking"] = json!("altered on the way");
     let refused = post(&upstream, "/v1/messages", &body);
     assert!(refused.status == 400 && refused.body.contains("signature"), "{}", refused.body);
+}
+
+#[test]
+fn a_signed_call_of_gemini_and_encrypted_reasoning_of_responses_must_come_back_unaltered() {
+    let upstream = start(0).unwrap();
+    let mut body = turns("[[tool]] Oslo", false)[3].1.clone();
+    body["tools"] = json!([{"functionDeclarations": [{"name": "weather"}]}]);
+    let path = "/v1beta/models/m:generateContent";
+    let model = post(&upstream, path, &body).json()["candidates"][0]["content"].clone();
+    let response = json!({"functionResponse": {"name": "weather", "response": {"result": "rain"}}});
+    let contents = body["contents"].as_array_mut().unwrap();
+    contents.extend([model, json!({"role": "user", "parts": [response]})]);
+    assert!(post(&upstream, path, &body).body.contains("tool said"));
+    body["contents"][1]["parts"][0]["thoughtSignature"] = json!("lost");
+    assert_eq!(post(&upstream, path, &body).status, 400);
+
+    let mut body = json!({"model": "m", "input": [{"role": "user", "content": "[[think]] [[tool]] Oslo"}]});
+    body["tools"] = json!([{"type": "function", "name": "weather", "parameters": {}}]);
+    let output = post(&upstream, "/v1/responses", &body).json()["output"].clone();
+    let input = body["input"].as_array_mut().unwrap();
+    input.extend(output.as_array().unwrap().clone());
+    input.push(json!({"type": "function_call_output", "call_id": output[1]["call_id"], "output": "rain"}));
+    assert!(post(&upstream, "/v1/responses", &body).body.contains("tool said: rain"));
+    body["input"][1]["encrypted_content"] = json!("another account's");
+    assert_eq!(post(&upstream, "/v1/responses", &body).status, 400);
+}
+
+#[test]
+fn a_websocket_is_sent_back_to_plain_http() {
+    let upstream = start(0).unwrap();
+    let upgrade = "upgrade: websocket\r\n";
+    assert_eq!(hear(send(&upstream, "GET", "/v1/responses", upgrade, "")).status, 426);
 }
 
 #[test]
