@@ -1,10 +1,15 @@
 //! The edges: everything that touches the outside.
 
+pub mod admin;
+pub mod boot;
+pub mod cli;
 pub mod config;
 pub mod current;
 pub mod demo;
 pub mod drain;
 pub mod journal;
+pub mod logging;
+pub mod ops;
 pub mod proxy;
 pub mod secrets;
 pub mod store;

@@ -53,6 +53,9 @@ pub struct Call {
     pub continues: Option<String>,
     /// Tells conversations apart that carry no mark. The model is not in it.
     pub fingerprint: u128,
+    /// Whether the conversation has had an answer before. One that has not is at home nowhere yet, whatever
+    /// others began with the same words.
+    pub goes_on: bool,
     /// Whether the answer will tell its usage as things stand.
     pub usage_asked: bool,
     /// What to change in the body so that it does, when it would not.

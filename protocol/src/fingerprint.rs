@@ -29,11 +29,15 @@ const BILLING_LINE: &str = "\"x-anthropic-billing-header";
 pub(crate) struct Fingerprint {
     hasher: SipHasher13,
     empty: bool,
+    /// The first user message was taken in.
+    opened: bool,
+    /// Somebody but the user has spoken since.
+    goes_on: bool,
 }
 
 impl Fingerprint {
     pub(crate) fn new() -> Self {
-        Self { hasher: SipHasher13::new(), empty: true }
+        Self { hasher: SipHasher13::new(), empty: true, opened: false, goes_on: false }
     }
 
     /// Takes in the text of instructions: a string, blocks, or an object with parts.
@@ -43,7 +47,25 @@ impl Fingerprint {
 
     /// Takes in the text of the first user message.
     pub(crate) fn user(&mut self, content: &RawValue) {
+        self.opened = true;
         self.texts(2, content, NESTED);
+    }
+
+    /// Takes in one message after another; the answer says whether enough was seen.
+    pub(crate) fn message(&mut self, role: Option<&str>, content: Option<&RawValue>) -> ControlFlow<()> {
+        match (role, content) {
+            (Some("system" | "developer"), Some(content)) if !self.opened => self.system(content),
+            (Some("user"), Some(content)) if !self.opened => self.user(content),
+            (Some("system" | "developer" | "user"), _) => {}
+            // The model, or a tool it has called.
+            _ => self.goes_on = true,
+        }
+        if self.opened && self.goes_on { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Whether the conversation has had an answer before: only then can a provider know it.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.goes_on
     }
 
     /// The fingerprint; of a request without any text, one of its own.
@@ -133,18 +155,9 @@ pub(crate) fn each_message<'a>(list: &'a RawValue, mut each: impl FnMut(Outline<
     let _ = serde_json::Deserializer::from_str(list.get()).deserialize_seq(Messages(&mut each));
 }
 
-/// Takes in instructions among the messages, up to and with the first one of the user.
+/// Takes in instructions among the messages, the first one of the user, and whether there were answers.
 pub(crate) fn opening(fingerprint: &mut Fingerprint, list: &RawValue) {
     each_message(list, |message| {
-        let Some(content) = message.content.or(message.parts) else { return ControlFlow::Continue(()) };
-        match message.role.as_deref() {
-            Some("system" | "developer") => fingerprint.system(content),
-            Some("user") => {
-                fingerprint.user(content);
-                return ControlFlow::Break(());
-            }
-            _ => {}
-        }
-        ControlFlow::Continue(())
+        fingerprint.message(message.role.as_deref(), message.content.or(message.parts))
     });
 }

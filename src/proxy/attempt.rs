@@ -83,16 +83,16 @@ pub(super) struct Answer {
 
 impl Dead {
     /// A failure before anything was sent.
-    pub(super) fn before_sending(outcome: Outcome, error: &str) -> Self {
+    pub(super) fn before_sending(outcome: Outcome, error: &str) -> Box<Self> {
         Self::without_answer(outcome, None, error.to_owned(), false)
     }
 
-    fn without_answer(outcome: Outcome, status: Option<u16>, error: String, sent: bool) -> Self {
+    fn without_answer(outcome: Outcome, status: Option<u16>, error: String, sent: bool) -> Box<Self> {
         let setback = Setback { outcome, status, cool_down: None, error, sent };
-        Self { setback, answer: None }
+        Box::new(Self { setback, answer: None })
     }
 
-    fn by_fault(fault: Fault, status: Option<u16>) -> Self {
+    fn by_fault(fault: Fault, status: Option<u16>) -> Box<Self> {
         Self::without_answer(outcome_of(&fault), status, fault.to_string(), !fault.nothing_was_sent())
     }
 }
@@ -104,7 +104,7 @@ pub(super) async fn run(
     outgoing: Outgoing,
     wish: Wish,
     dispatch: &mut Dispatch,
-) -> Result<Begun, Dead> {
+) -> Result<Begun, Box<Dead>> {
     let first_byte = dispatch.patience(card.timeouts.first_byte());
     let incoming = clients.send(card, outgoing).await.map_err(|fault| Dead::by_fault(fault, None))?;
     let (status, headers) = (incoming.status, incoming.headers);
@@ -132,7 +132,7 @@ pub(super) async fn run(
 }
 
 /// Waits for a stream's first meaningful frame.
-async fn first_frame(mut begun: Begun, first_byte: Instant) -> Result<Begun, Dead> {
+async fn first_frame(mut begun: Begun, first_byte: Instant) -> Result<Begun, Box<Dead>> {
     let status = Some(begun.status.as_u16());
     let mut patience = first_byte;
     loop {
@@ -165,7 +165,7 @@ async fn first_frame(mut begun: Begun, first_byte: Instant) -> Result<Begun, Dea
 }
 
 /// Waits for a plain answer, up to a bound.
-async fn whole(mut begun: Begun) -> Result<Begun, Dead> {
+async fn whole(mut begun: Begun) -> Result<Begun, Box<Dead>> {
     let status = Some(begun.status.as_u16());
     while let Some(rest) = &mut begun.rest {
         match rest.next().await {
@@ -187,7 +187,7 @@ async fn whole(mut begun: Begun) -> Result<Begun, Dead> {
 }
 
 /// Whether an answer that is here so far may go to the caller.
-fn judge(begun: Begun) -> Result<Begun, Dead> {
+fn judge(begun: Begun) -> Result<Begun, Box<Dead>> {
     let reading = begun.tap.reading();
     let status = Some(begun.status.as_u16());
     if let Some(error) = &reading.error {
@@ -219,7 +219,7 @@ async fn refused_by_upstream(
     headers: HeaderMap,
     mut rest: Body,
     unix_now: i64,
-) -> Dead {
+) -> Box<Dead> {
     let mut body = BytesMut::new();
     while let Some(Ok(chunk)) = rest.next().await {
         body.extend_from_slice(&chunk[..chunk.len().min(ERROR_BYTES - body.len())]);
@@ -232,7 +232,7 @@ async fn refused_by_upstream(
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let cool_down = hints::cool_down(status.as_u16(), &header, unix_now).or(error.retry_after);
     let answer = Answer { status, headers, body: body.freeze() };
-    Dead {
+    Box::new(Dead {
         setback: Setback {
             outcome,
             status: Some(status.as_u16()),
@@ -241,7 +241,7 @@ async fn refused_by_upstream(
             sent: true,
         },
         answer: may_be_read(&answer, outcome, card).then_some(answer),
-    }
+    })
 }
 
 /// Whether the caller may read an upstream's error: never one about our credential, never one that holds

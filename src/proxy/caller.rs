@@ -92,7 +92,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::secrets::{Digester, SealingKey};
+    use crate::secrets::{digest::Digester, sealing_key::SealingKey};
 
     fn directory() -> KeyDirectory {
         let sealing = SealingKey::parse(&"11".repeat(32)).unwrap();

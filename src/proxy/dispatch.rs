@@ -120,6 +120,7 @@ impl Dispatch {
             model: call.model.clone(),
             session,
             session_is_marked: call.session.is_some(),
+            session_goes_on: call.session.is_some() || call.goes_on,
             continues: call.continues.as_deref().map(|id| answer_id(caller, call.format, id)),
         }));
     }

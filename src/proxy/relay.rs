@@ -54,7 +54,7 @@ pub(super) async fn run(
 /// What goes to the caller.
 enum Response {
     /// A provider's answer.
-    Begun(Begun),
+    Begun(Box<Begun>),
     /// A provider's error, word for word.
     Passed(Answer, Setback),
 }
@@ -91,7 +91,7 @@ async fn travel(
     call: &Call,
     body: &Bytes,
 ) -> Result<Response, Refused> {
-    let mut last: Option<Dead> = None;
+    let mut last: Option<Box<Dead>> = None;
     loop {
         let (card, same_home) = match dispatch.next_attempt().await {
             Ok(leave) => leave,
@@ -106,7 +106,7 @@ async fn travel(
             Err(dead) => Err(dead),
         };
         match tried {
-            Ok(begun) => return Ok(Response::Begun(begun)),
+            Ok(begun) => return Ok(Response::Begun(Box::new(begun))),
             Err(dead) if dispatch.attempt_failed(&dead.setback) => last = Some(dead),
             Err(dead) => return give_up(dead),
         }
@@ -114,8 +114,8 @@ async fn travel(
 }
 
 /// Passes the upstream's own words on where they are the caller's to read, and speaks for it elsewhere.
-fn give_up(dead: Dead) -> Result<Response, Refused> {
-    match dead {
+fn give_up(dead: Box<Dead>) -> Result<Response, Refused> {
+    match *dead {
         Dead { setback, answer: Some(answer), .. } => Ok(Response::Passed(answer, setback)),
         Dead { setback, .. } => Err(Refused::Failed(setback.outcome)),
     }
@@ -130,7 +130,7 @@ fn outgoing(
     body: &Bytes,
     card: &Card,
     same_home: bool,
-) -> Result<Outgoing, Dead> {
+) -> Result<Outgoing, Box<Dead>> {
     let model = card.upstream_model(&call.model);
     let redirected = (model != call.model).then_some(model);
     let path = match &entry.gemini {
@@ -162,7 +162,7 @@ fn behind(base_url: &str, path: String) -> String {
 
 fn respond(mut dispatch: Dispatch, response: Response) -> HttpResponse {
     match response {
-        Response::Begun(begun) => stream::respond(dispatch, begun),
+        Response::Begun(begun) => stream::respond(dispatch, *begun),
         Response::Passed(answer, setback) => {
             let mut builder = HttpResponse::build(answer.status);
             for (name, value) in headers::downward(&answer.headers) {

@@ -31,6 +31,9 @@ pub struct Ask {
     pub session: Option<SessionId>,
     /// Whether the client itself named the conversation, rather than we by its prefix.
     pub session_is_marked: bool,
+    /// Whether the conversation can be at home somewhere already. One that just begins, and that nobody
+    /// named, is told from others with the same first words only by what follows.
+    pub session_goes_on: bool,
     /// The earlier answer it continues.
     pub continues: Option<SessionId>,
 }

@@ -299,7 +299,8 @@ impl Choice {
 
     /// Where the request belongs. A tracker that lost the question costs a warm cache, not the request.
     async fn home(&self) -> Home {
-        let Ask { session, continues, .. } = *self.ask;
+        let Ask { continues, session_goes_on, .. } = *self.ask;
+        let session = self.ask.session.filter(|_| session_goes_on);
         if session.is_none() && continues.is_none() {
             return Home::default();
         }

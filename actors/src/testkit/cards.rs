@@ -56,6 +56,7 @@ pub fn ask(model: &str) -> Ask {
         model: model.to_owned(),
         session: None,
         session_is_marked: false,
+        session_goes_on: true,
         continues: None,
     }
 }

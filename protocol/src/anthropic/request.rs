@@ -40,6 +40,7 @@ pub(crate) fn read<'h>(
         session: SessionMark::from_headers(header, &["x-claude-code-session-id"])
             .or_else(|| session_of(fields.raw("metadata")?)),
         continues: None,
+        goes_on: fingerprint.goes_on(),
         fingerprint: fingerprint.finish(body),
         usage_asked: true,
         usage_edit: None,

@@ -55,6 +55,7 @@ pub(crate) fn read(path: &Path, body: &[u8]) -> Result<Call, Malformed> {
         answers: counted("candidateCount")?.unwrap_or(1).max(1),
         session: None,
         continues: fields.string("cachedContent")?.map(Into::into).filter(|id: &String| sound_id(id)),
+        goes_on: fingerprint.goes_on(),
         fingerprint: fingerprint.finish(body),
         usage_asked: true,
         usage_edit: None,
@@ -62,13 +63,14 @@ pub(crate) fn read(path: &Path, body: &[u8]) -> Result<Call, Malformed> {
     })
 }
 
-/// The first entry of `contents`, whatever its role: clients leave the role out.
+/// The first entry of `contents`, whatever its role: clients leave the role out. Behind it, only what names
+/// itself the model's is taken for an answer.
 fn opening(fingerprint: &mut Fingerprint, contents: &RawValue) {
+    let mut first = true;
     fingerprint::each_message(contents, |content| {
-        if let Some(parts) = content.parts {
-            fingerprint.user(parts);
-        }
-        std::ops::ControlFlow::Break(())
+        let role = if std::mem::take(&mut first) { None } else { content.role.as_deref() };
+        let role = role.filter(|role| matches!(*role, "model" | "function")).unwrap_or("user");
+        fingerprint.message(Some(role), content.parts)
     });
 }
 

@@ -52,6 +52,7 @@ pub(crate) fn read<'h>(
             .and_then(|key| SessionMark::new("prompt_cache_key", &key))
             .or_else(|| SessionMark::from_headers(header, &["session-id", "x-session-id"])),
         continues: None,
+        goes_on: fingerprint.goes_on(),
         fingerprint: fingerprint.finish(body),
         usage_asked: asked || !streams,
         usage_edit: if streams && !asked { Some(ask_for_usage(body, &fields)?) } else { None },

@@ -63,6 +63,7 @@ pub(crate) fn read<'h>(
                 SessionMark::new("prompt_cache_key", &key)
             }),
         continues: continues.filter(|id| sound_id(id)),
+        goes_on: fingerprint.goes_on(),
         fingerprint: fingerprint.finish(body),
         usage_asked: true,
         usage_edit: None,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use actors::{
     ids::{KeyId, ProviderId, RequestId, UserId},
     money::Money,
+    provider::outcome::Outcome,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use protocol::{Format, Operation, Usage};
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use super::{Rig, on_both};
 use crate::{
-    journal::record::{AttemptOutcome, AttemptRecord, Document, Ending, Failure, Metering, Record},
+    journal::record::{AttemptRecord, Document, Ending, Failure, Metering, Record},
     store::{RequestCursor, RequestFilter, StoreError},
 };
 
@@ -36,25 +37,23 @@ fn rich() -> Record {
     let attempt = AttemptRecord {
         provider_id: ProviderId(3),
         provider_name: "first".into(),
-        outcome: AttemptOutcome::Rejected,
+        outcome: Outcome::Overloaded,
         status: Some(529),
         started: Duration::from_micros(150),
-        connect: Some(Duration::from_micros(900)),
         head: Some(Duration::from_micros(2_000)),
         first_frame: None,
         total: Duration::from_micros(2_100),
-        reused: false,
+        retried_stale: false,
         sent: true,
         error: Some("overloaded".into()),
     };
     let second = AttemptRecord {
         provider_id: ProviderId(4),
         provider_name: "second".into(),
-        outcome: AttemptOutcome::Succeeded,
+        outcome: Outcome::Answered,
         status: Some(200),
-        connect: None,
         first_frame: Some(Duration::from_micros(5_000)),
-        reused: true,
+        retried_stale: true,
         error: None,
         ..attempt.clone()
     };

@@ -1,0 +1,376 @@
+//! The only file that knows every room: builds the house, serves, and closes it down in order.
+
+use std::{
+    future::Future,
+    io::{self, Write},
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    thread::available_parallelism,
+    time::Duration,
+};
+
+use actix::{Arbiter, ArbiterHandle};
+use actix_web::{
+    App, HttpServer,
+    dev::ServerHandle,
+    web::{self, Data},
+};
+use actors::{Gateway, clock::Clock};
+use anyhow::{Context, bail};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{Notify, oneshot},
+    time::timeout,
+};
+
+use crate::{
+    admin::{self, Admin},
+    config::{
+        Config,
+        server::{Placement, ServerSettings},
+    },
+    current::Current,
+    drain::Drain,
+    journal::{
+        quarantine::Quarantine,
+        recorder::{self, Recorder},
+    },
+    ops::{self, Ops},
+    proxy::{self, Proxy},
+    secrets::{
+        admin_token::{AdminToken, Settled},
+        digest::Digester,
+        sealing::Sealer,
+        sealing_key::SealingKey,
+    },
+    store::Store,
+    upstream::{self, Clients},
+};
+
+/// Request rows that may wait for the database before new requests are refused.
+const BACKLOG: usize = 100_000;
+/// How long the last rows may take to be written when everything else has ended.
+const FLUSH_WITHIN: Duration = Duration::from_secs(10);
+/// How long a client's idle connection is kept. Longer than clients keep theirs, so that neither side closes
+/// just as the other sends.
+const KEEP_ALIVE: Duration = Duration::from_secs(120);
+/// How long a request's head may take to arrive.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// A house that serves.
+pub struct House {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The database.
+    pub store: Store,
+    /// The current configuration.
+    pub current: Arc<Current>,
+    /// What makes digests of api keys.
+    pub digester: Digester,
+    /// The actors.
+    pub gateway: Gateway,
+    /// Where rows go.
+    pub recorder: Recorder,
+    /// Stops it, as a signal would.
+    pub stopper: Stopper,
+    /// The admin token, if it was made just now.
+    pub new_admin_token: Option<String>,
+}
+
+/// Serves until told to stop. `opened` is called once requests are answered.
+///
+/// # Errors
+/// When the house can't be built; nothing is served then.
+pub async fn serve<F>(config: Config, opened: impl FnOnce(House) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let foundation = Foundation::lay(&config).await?;
+    let (recorder, writer) =
+        recorder::recorder(foundation.store.clone(), Quarantine::new(&config.data_dir), BACKLOG);
+    let writer = actix_web::rt::spawn(writer.run());
+    let drain = Drain::default();
+    let plan = Plan { config: config.clone(), foundation, recorder: recorder.clone(), drain: drain.clone() };
+    let listener = listen(config.server.listen)?;
+    let address = listener.local_addr()?;
+
+    let (rooms, handle, server) = open(plan, listener).await?;
+    rooms.current.load().await?;
+    let stopper = Stopper { told: Arc::default() };
+    log::info!("serving on http://{address}");
+    let house = House {
+        address,
+        store: rooms.store,
+        current: rooms.current,
+        digester: rooms.digester,
+        gateway: rooms.proxy.gateway.clone(),
+        recorder: recorder.clone(),
+        stopper: stopper.clone(),
+        new_admin_token: rooms.new_admin_token,
+    };
+    announce(&house)?;
+    opened(house).await?;
+
+    let stopping =
+        actix_web::rt::spawn(stop_when_told(stopper, handle, drain.clone(), config.server.drain_timeout));
+    server.await??;
+    stopping.abort();
+    drain.finish();
+    if timeout(FLUSH_WITHIN, recorder.flush()).await.is_err() {
+        let left = recorder.backlog();
+        log::error!("{left} request rows could not be written before the end");
+    }
+    drop(recorder);
+    writer.abort();
+    log::info!("stopped");
+    Ok(())
+}
+
+/// Stops a house that serves. Clones stop the same one.
+#[derive(Debug, Clone)]
+pub struct Stopper {
+    told: Arc<Notify>,
+}
+
+impl Stopper {
+    /// Lets running requests end; told a second time, stops at once.
+    pub fn stop(&self) {
+        self.told.notify_one();
+    }
+}
+
+/// Brings the database up to this version.
+///
+/// # Errors
+/// When it can't be reached or a migration fails.
+pub async fn migrate(config: Config) -> anyhow::Result<()> {
+    let (store, _) = open_store(&config)?;
+    let applied = store.migrate().await.context("migrations")?;
+    let mut out = io::stdout().lock();
+    for name in &applied {
+        writeln!(out, "applied {name}")?;
+    }
+    writeln!(out, "{} migrations applied, the database is up to date", applied.len())?;
+    Ok(())
+}
+
+/// Makes a new admin token, prints it and stores its digest.
+///
+/// # Errors
+/// When the database can't be written, or the token is set from outside.
+pub async fn reset_admin_token(config: Config) -> anyhow::Result<()> {
+    if config.secrets.admin_token.is_some() {
+        bail!("admin_token is set in the configuration; change it there");
+    }
+    let (store, key) = open_store(&config)?;
+    store.migrate().await.context("migrations")?;
+    let settled = AdminToken::settle(Digester::for_admin_token(&key), None, None)?;
+    if let (Some(digest), Some(token)) = (settled.store, settled.made) {
+        store.put_admin_token_digest(&digest).await?;
+        writeln!(io::stdout(), "{token}")?;
+    }
+    Ok(())
+}
+
+/// What stands before anything is served.
+struct Foundation {
+    store: Store,
+    key: SealingKey,
+    token: AdminToken,
+    new_admin_token: Option<String>,
+    upstream: upstream::Settings,
+}
+
+impl Foundation {
+    async fn lay(config: &Config) -> anyhow::Result<Self> {
+        let (store, key) = open_store(config)?;
+        if config.store.auto_migrate {
+            let applied = store.migrate().await.context("migrations")?;
+            if !applied.is_empty() {
+                log::info!("{} migrations applied", applied.len());
+            }
+        } else {
+            let pending = store.pending_migrations().await.context("migrations")?;
+            if !pending.is_empty() {
+                bail!("{} migrations are pending; run `pointsman migrate`", pending.len());
+            }
+        }
+        let configured = config.secrets.admin_token.as_ref().map(|token| token.reveal());
+        let stored = store.admin_token_digest().await?;
+        let Settled { token, store: digest, made } =
+            AdminToken::settle(Digester::for_admin_token(&key), configured, stored).context("admin_token")?;
+        if let Some(digest) = digest {
+            store.put_admin_token_digest(&digest).await?;
+        }
+        let upstream = upstream::Settings::new(None)?;
+        Ok(Self { store, key, token, new_admin_token: made, upstream })
+    }
+}
+
+fn open_store(config: &Config) -> anyhow::Result<(Store, SealingKey)> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("data_dir: cannot make {}", config.data_dir.display()))?;
+    let key = config.secrets.load_sealing_key(&config.data_dir).context("sealing key")?;
+    let store = Store::open(&config.store, Sealer::new(&key)).context("store.url")?;
+    Ok((store, key))
+}
+
+/// Everything the rooms are made from.
+struct Plan {
+    config: Config,
+    foundation: Foundation,
+    recorder: Recorder,
+    drain: Drain,
+}
+
+/// The rooms, made once, on the thread where the state actors shall live.
+#[derive(Clone)]
+struct Rooms {
+    proxy: Data<Proxy>,
+    admin: Data<Admin>,
+    ops: Data<Ops>,
+    upstream: upstream::Settings,
+    store: Store,
+    current: Arc<Current>,
+    digester: Digester,
+    new_admin_token: Option<String>,
+}
+
+impl Rooms {
+    fn make(plan: Plan, state_thread: &ArbiterHandle) -> Self {
+        let Plan { config, foundation, recorder, drain } = plan;
+        let Foundation { store, key, token, new_admin_token, upstream } = foundation;
+        let settings = actors::Settings {
+            session_ttl: config.routing.session_ttl,
+            max_attempts: config.routing.max_attempts,
+            request_deadline: config.routing.request_deadline,
+            seed: rand::random(),
+            ..actors::Settings::default()
+        };
+        let gateway = Gateway::start(state_thread, Clock::system(), settings);
+        let digester = Digester::for_api_keys(&key);
+        let current = Arc::new(Current::new(store.clone(), gateway.clone(), digester.clone()));
+        let proxy = Data::new(Proxy {
+            gateway: gateway.clone(),
+            current: Arc::clone(&current),
+            recorder: recorder.clone(),
+            drain: drain.clone(),
+            max_body_bytes: config.server.max_body_bytes,
+            trusted_proxies: config.server.trusted_proxies,
+        });
+        let admin =
+            Data::new(Admin::new(store.clone(), gateway, Arc::clone(&current), token, digester.clone()));
+        let ops = Data::new(Ops::new(store.clone(), Arc::clone(&current), recorder, drain));
+        Self { proxy, admin, ops, upstream, store, current, digester, new_admin_token }
+    }
+}
+
+type Serving = tokio::task::JoinHandle<io::Result<()>>;
+
+/// Starts the workers and with them the rooms.
+async fn open(plan: Plan, listener: TcpListener) -> anyhow::Result<(Rooms, ServerHandle, Serving)> {
+    let ServerSettings { drain_timeout, .. } = plan.config.server;
+    let (workers, placement) = placement(&plan.config.server);
+    let own = (placement == Placement::Own).then(Arbiter::new);
+    let own = own.map(|arbiter| arbiter.handle());
+    let (tell, made) = oneshot::channel();
+    let once = Arc::new(Once { rooms: OnceLock::new(), plan: Mutex::new(Some((plan, tell))) });
+    let server = HttpServer::new(move || {
+        let rooms = once.rooms(own.as_ref());
+        App::new()
+            .app_data(Clients::new(&rooms.upstream))
+            .app_data(rooms.proxy)
+            .app_data(rooms.admin)
+            .app_data(rooms.ops)
+            .configure(ops::routes)
+            .configure(admin::configure)
+            .default_service(web::route().to(proxy::serve))
+    })
+    .workers(workers)
+    .tcp_nodelay(true)
+    // A caller that leaves must be noticed at once, also while nothing is being written (S12).
+    .h1_allow_half_closed(false)
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(HEAD_WITHIN)
+    .shutdown_timeout(drain_timeout.as_secs())
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    let server = actix_web::rt::spawn(server);
+    let rooms = made.await.context("no worker came up")?;
+    Ok((rooms, handle, server))
+}
+
+struct Once {
+    rooms: OnceLock<Rooms>,
+    plan: Mutex<Option<(Plan, oneshot::Sender<Rooms>)>>,
+}
+
+impl Once {
+    /// The rooms; the first worker to ask makes them, beside itself unless there is an own thread.
+    fn rooms(&self, own: Option<&ArbiterHandle>) -> Rooms {
+        let made = self.rooms.get_or_init(|| {
+            let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let (plan, tell) = plan.expect("the rooms are made once");
+            let rooms = match own {
+                Some(thread) => Rooms::make(plan, thread),
+                None => Rooms::make(plan, &Arbiter::current()),
+            };
+            // The receiver waits for this and nothing else.
+            let _ = tell.send(rooms.clone());
+            rooms
+        });
+        made.clone()
+    }
+}
+
+/// How many workers, and where the state actors live: beside the only worker, or on their own thread.
+fn placement(server: &ServerSettings) -> (usize, Placement) {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let workers = server.workers.map_or(if cores <= 2 { 1 } else { cores }, usize::from);
+    let placement = match server.placement {
+        Placement::Auto if workers == 1 => Placement::Beside,
+        Placement::Auto => Placement::Own,
+        chosen => chosen,
+    };
+    if placement == Placement::Beside { (1, placement) } else { (workers, placement) }
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| format!("server.port: cannot listen on {address}"))
+}
+
+/// Tells the operator what to know at the first start.
+fn announce(house: &House) -> io::Result<()> {
+    let Some(token) = &house.new_admin_token else { return Ok(()) };
+    let mut out = io::stdout().lock();
+    writeln!(out, "admin token (shown only now, keep it): {token}")
+}
+
+/// Waits for SIGTERM or SIGINT, then drains; a second one ends the draining.
+async fn stop_when_told(
+    stopper: Stopper,
+    handle: ServerHandle,
+    drain: Drain,
+    limit: Duration,
+) -> io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut told = async || {
+        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => (), () = stopper.told.notified() => () }
+    };
+    told().await;
+    drain.begin();
+    log::info!(
+        "stopping: running requests may take up to {} s to end; signal again to stop at once",
+        limit.as_secs()
+    );
+    let graceful = actix_web::rt::spawn(handle.stop(true));
+    if timeout(limit, told()).await.is_ok() {
+        log::warn!("stopping at once");
+    }
+    drain.finish();
+    graceful.abort();
+    handle.stop(false).await;
+    Ok(())
+}
