@@ -51,10 +51,12 @@ impl House {
 
     /// Makes that provider panic until it must rest, and waits until it has.
     pub async fn rest(&self, name: &str, leash: Leash) {
-        fault::arm(fault::ADMIT, name, u32::try_from(leash.panics).expect("few") + 1);
-        while fault::left(fault::ADMIT, name) > 0 {
+        let panics = u32::try_from(leash.panics).expect("few") + 1;
+        fault::arm(fault::ADMIT, name, panics);
+        for _ in 0..panics {
             drop(self.gateway.journey(cards::ask("m")).next().await);
         }
+        assert_eq!(fault::left(fault::ADMIT, name), 0, "it was asked often enough");
         tokio::time::sleep(leash.rest + Duration::from_millis(1)).await;
     }
 }
