@@ -80,7 +80,7 @@ enum Reader {
     Anthropic(anthropic::stream::Reader),
     OpenaiChat(openai_chat::stream::Reader),
     OpenaiResponses(openai_responses::stream::Reader),
-    Gemini,
+    Gemini(gemini::stream::Reader),
 }
 
 impl Reader {
@@ -89,7 +89,7 @@ impl Reader {
             Self::Anthropic(reader) => reader.event(event, reading),
             Self::OpenaiChat(reader) => reader.event(event.data, reading),
             Self::OpenaiResponses(reader) => reader.event(event, reading),
-            Self::Gemini => gemini::stream::event(event.data, reading),
+            Self::Gemini(reader) => reader.event(event.data, reading),
         }
     }
 }
@@ -110,7 +110,7 @@ impl Tap {
                 Format::Anthropic => Reader::Anthropic(Default::default()),
                 Format::OpenaiChat => Reader::OpenaiChat(Default::default()),
                 Format::OpenaiResponses => Reader::OpenaiResponses(Default::default()),
-                Format::Gemini => Reader::Gemini,
+                Format::Gemini => Reader::Gemini(Default::default()),
             },
             reading: Reading::default(),
             stage: Stage::Silent,

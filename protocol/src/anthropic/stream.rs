@@ -10,7 +10,7 @@ use crate::failure;
 use crate::gather::{Data, last_object};
 use crate::reading::{Mark, Reading, note};
 use crate::sse::Event;
-use crate::text::spoken;
+use crate::text::spoken_in_delta;
 
 /// What must be remembered from event to event.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ impl Reader {
         let head = data.head();
         match name {
             b"content_block_delta" => {
-                reading.output_bytes += spoken(head);
+                reading.output_bytes += spoken_in_delta(head);
                 Mark::Meaningful
             }
             b"content_block_start" | b"content_block_stop" => Mark::Meaningful,

@@ -8,7 +8,7 @@ use crate::reading::{Mark, Reading};
 pub(crate) fn read(operation: Operation, body: Data<'_>, reading: &mut Reading) -> Mark {
     let json = match body {
         Data::Whole(json) => json,
-        giant @ Data::Giant { .. } => return stream::event(giant, reading),
+        Data::Giant { tail, .. } => return stream::giant(tail, reading),
     };
     let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(json) else { return Mark::Unreadable };
     let mark = stream::take(&chunk, json, reading);

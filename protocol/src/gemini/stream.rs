@@ -1,10 +1,12 @@
 //! The Gemini stream, as events or as elements of an array: each is a whole answer so far.
 //!
 //! There is no end mark of its own: a `finishReason`, or a prompt that was blocked, is the last
-//! word, though usage may follow it.
+//! word, though usage may follow it. Once something was said, only decisive chunks are parsed.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -71,14 +73,48 @@ impl Candidate<'_> {
     }
 }
 
-pub(crate) fn event(data: Data<'_>, reading: &mut Reading) -> Mark {
-    let json = match data {
-        Data::Whole(json) if json.trim_ascii_start().starts_with(b"{") => json,
-        Data::Whole(_) => return Mark::Unreadable,
-        Data::Giant { tail, .. } => return giant(tail, reading),
-    };
-    let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(json) else { return Mark::Unreadable };
-    take(&chunk, json, reading)
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usageMetadata\":"));
+
+/// Members whose presence makes a chunk more than a further piece of text.
+static DECISIVE: LazyLock<[Finder<'static>; 3]> =
+    LazyLock::new(|| ["\"finishReason\"", "\"error\"", "\"promptFeedback\""].map(Finder::new));
+
+/// What must be remembered from chunk to chunk.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    /// Whether something was said, so that the outline of chunks no longer matters.
+    spoke: bool,
+}
+
+impl Reader {
+    pub(crate) fn event(&mut self, data: Data<'_>, reading: &mut Reading) -> Mark {
+        let json = match data {
+            Data::Whole(json) if json.trim_ascii_start().starts_with(b"{") => json,
+            Data::Whole(_) => return Mark::Unreadable,
+            Data::Giant { tail, .. } => return giant(tail, reading),
+        };
+        if self.spoke && DECISIVE.iter().all(|member| member.find(json).is_none()) {
+            further(json, reading);
+            return Mark::Meaningful;
+        }
+        let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(json) else { return Mark::Unreadable };
+        let mark = take(&chunk, json, reading);
+        self.spoke |= mark == Mark::Meaningful;
+        mark
+    }
+}
+
+/// A further piece of text: its usage is the latest, and nothing else in it is new.
+fn further(json: &[u8], reading: &mut Reading) {
+    let usage = USAGE.find(json);
+    reading.output_bytes += spoken(&json[..usage.unwrap_or(json.len())]);
+    let Some(at) = usage else { return };
+    let value = &json[at + USAGE.needle().len()..];
+    let wire = serde_json::Deserializer::from_slice(value).into_iter::<Wire>().next();
+    if let Some(Ok(wire)) = wire {
+        usage::take(&wire, reading);
+        reading.usage_final = reading.ended && reading.usage.is_some();
+    }
 }
 
 pub(super) fn take(chunk: &Chunk<'_>, json: &[u8], reading: &mut Reading) -> Mark {
@@ -106,7 +142,7 @@ pub(super) fn take(chunk: &Chunk<'_>, json: &[u8], reading: &mut Reading) -> Mar
 }
 
 /// A chunk with a picture in it: what matters stands behind the megabytes.
-fn giant(tail: &[u8], reading: &mut Reading) -> Mark {
+pub(super) fn giant(tail: &[u8], reading: &mut Reading) -> Mark {
     let wire: Option<Wire> = last_object(tail, b"\"usageMetadata\"");
     reading.ended |= memchr::memmem::find(tail, b"\"finishReason\"").is_some();
     if let Some(wire) = wire {

@@ -8,8 +8,10 @@
 //! - A block beyond [`MAX_BLOCK_BYTES`] passes untouched, and unheld from there on (I-29).
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::{memchr2, memmem};
+use memchr::memchr2;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -17,6 +19,11 @@ use crate::nesting::end_of_string;
 
 /// Blocks longer than this are not looked at: a usage chunk has a few hundred bytes.
 pub const MAX_BLOCK_BYTES: usize = 64 * 1024;
+
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
+
+/// Where vendors put it. What stands before the last brace of a document is on its top level.
+const NULL_AT_END: &[u8] = b",\"usage\":null}";
 
 /// The filter, between upstream and caller.
 #[derive(Debug, Default)]
@@ -116,11 +123,11 @@ fn filtered(block: &[u8], out: &mut Vec<u8>) {
 
 /// The bytes of a block to leave out.
 fn gap_in(block: &[u8]) -> Option<Range<usize>> {
-    memmem::find(block, b"\"usage\"")?;
+    USAGE.find(block)?;
     let line = data_line(block)?;
     let inside = line.start + b"data:".len()..line.end;
     let json = &block[inside.clone()];
-    if is_usage_chunk(json) {
+    if !json.trim_ascii_end().ends_with(NULL_AT_END) && is_usage_chunk(json) {
         let alone = block[..line.start].iter().chain(&block[line.end..]).all(|byte| b"\r\n".contains(byte));
         // Beside comments only the data line goes; its line end then closes the block.
         return Some(if alone { 0..block.len() } else { line });
@@ -160,6 +167,10 @@ fn is_usage_chunk(json: &[u8]) -> bool {
 
 /// Where the top level holds `"usage":null`, with the comma that joins it.
 fn null_usage(json: &[u8]) -> Option<Range<usize>> {
+    let end = json.trim_ascii_end();
+    if end.ends_with(NULL_AT_END) {
+        return Some(end.len() - NULL_AT_END.len()..end.len() - 1);
+    }
     let mut depth = 0_usize;
     let mut comma = None;
     let mut at = 0;

@@ -16,11 +16,10 @@ use crate::counts::lenient;
 use crate::failure;
 use crate::gather::{Data, last_object};
 use crate::reading::{Mark, Reading, note, renote};
-use crate::text::spoken;
+use crate::text::spoken_in_delta;
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
 static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
-static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"delta\""));
 
 /// What must be remembered from chunk to chunk.
 #[derive(Debug, Default)]
@@ -67,7 +66,7 @@ impl Reader {
             Data::Whole(json) => json.trim_ascii(),
             Data::Giant { head, tail } => {
                 self.spoke = true;
-                reading.output_bytes += spoken(head);
+                reading.output_bytes += spoken_in_delta(head);
                 if let Some(wire) = last_object(tail, b"\"usage\"") {
                     usage::take(&wire, reading);
                     reading.usage_final = reading.usage.is_some();
@@ -82,9 +81,7 @@ impl Reader {
         if !json.starts_with(b"{") {
             return Mark::Unreadable;
         }
-        if let Some(delta) = DELTA.find(json) {
-            reading.output_bytes += spoken(&json[delta..]);
-        }
+        reading.output_bytes += spoken_in_delta(json);
         if self.spoke && USAGE.find(json).is_none() && ERROR.find(json).is_none() {
             return Mark::Meaningful;
         }

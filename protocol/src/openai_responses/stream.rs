@@ -14,7 +14,7 @@ use crate::failure;
 use crate::gather::{Data, last_object};
 use crate::reading::{Mark, Reading};
 use crate::sse::Event;
-use crate::text::spoken;
+use crate::text::spoken_in_delta;
 
 static SEQUENCE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"sequence_number\":"));
 
@@ -81,7 +81,7 @@ fn named(name: &[u8], data: Data<'_>, reading: &mut Reading) -> Mark {
             Mark::Error
         }
         _ if name.ends_with(b".delta") => {
-            reading.output_bytes += spoken(data.head());
+            reading.output_bytes += spoken_in_delta(data.head());
             Mark::Meaningful
         }
         _ if name.starts_with(b"response.") => Mark::Meaningful,
