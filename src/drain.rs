@@ -35,3 +35,19 @@ impl Drain {
         self.0.load(Ordering::Relaxed) == OVER
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_only_goes_forward_and_all_clones_see_it() {
+        let drain = Drain::default();
+        assert!(!drain.is_draining() && !drain.is_over());
+        drain.clone().begin();
+        assert!(drain.is_draining() && !drain.is_over());
+        drain.clone().finish();
+        drain.begin();
+        assert!(drain.is_draining() && drain.is_over());
+    }
+}

@@ -1,0 +1,310 @@
+//! What the control plane answers when it does not do what it was asked: `application/problem+json`
+//! (RFC 9457) with a stable `code`. Status and body are decided here and nowhere else (C-25).
+//!
+//! What the caller reads and what the log keeps are two messages: `detail` and `cause`.
+
+use std::fmt;
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+    },
+};
+use serde::Serialize;
+
+use crate::store::StoreError;
+
+macro_rules! codes {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every one of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The name in the answer; it never changes.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Why a request was not done.
+    Code {
+        /// The body is not JSON.
+        MalformedJson = "malformed_json",
+        /// No admin token, or a wrong one.
+        Unauthorized = "unauthorized",
+        /// There is no such thing.
+        NotFound = "not_found",
+        /// The path exists, with other methods.
+        MethodNotAllowed = "method_not_allowed",
+        /// The body did not arrive in time.
+        BodyTooSlow = "body_too_slow",
+        /// Another row has this value already.
+        Conflict = "conflict",
+        /// The body is larger than this route takes.
+        BodyTooLarge = "body_too_large",
+        /// The body is not declared as JSON.
+        UnsupportedMediaType = "unsupported_media_type",
+        /// At least one member is not acceptable.
+        Invalid = "invalid",
+        /// All that is wrong is that a later version is needed.
+        NotSupportedYet = "not_supported_yet",
+        /// An unforeseen failure of ours.
+        Internal = "internal",
+        /// A row makes no sense or does not open.
+        StoredDataDamaged = "stored_data_damaged",
+        /// The database does not answer; of a write it is not known whether it took effect.
+        StoreUnavailable = "store_unavailable",
+        /// Written down, but the running server has not taken it over yet.
+        NotEffectiveYet = "not_effective_yet",
+        /// The actors have too much to do.
+        Overloaded = "overloaded",
+    }
+}
+
+impl Code {
+    /// The HTTP status that goes with it.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::MalformedJson => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid | Self::NotSupportedYet => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal | Self::StoredDataDamaged => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::StoreUnavailable | Self::NotEffectiveYet | Self::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::MalformedJson => "the body is not JSON",
+            Self::Unauthorized => "an admin token is needed",
+            Self::NotFound => "not found",
+            Self::MethodNotAllowed => "method not allowed",
+            Self::BodyTooSlow => "the body did not arrive in time",
+            Self::Conflict => "conflict with what exists",
+            Self::BodyTooLarge => "the body is too large",
+            Self::UnsupportedMediaType => "the body must be JSON",
+            Self::Invalid => "not acceptable as it stands",
+            Self::NotSupportedYet => "not supported yet",
+            Self::Internal => "an unforeseen failure of ours",
+            Self::StoredDataDamaged => "stored data is damaged",
+            Self::StoreUnavailable => "the database does not answer",
+            Self::NotEffectiveYet => "stored, but not effective yet",
+            Self::Overloaded => "overloaded",
+        }
+    }
+}
+
+codes! {
+    /// What is wrong with one member of a body, or with one parameter.
+    FlawCode {
+        /// It must be given.
+        Required = "required",
+        /// There is no such member.
+        Unknown = "unknown",
+        /// It is given more than once.
+        Repeated = "repeated",
+        /// It has another JSON type.
+        WrongType = "wrong_type",
+        /// It is not one of the values there are.
+        NotOneOf = "not_one_of",
+        /// It is too large, too small, too long or empty.
+        OutOfRange = "out_of_range",
+        /// It is not written as it should be.
+        Malformed = "malformed",
+        /// Another row has this value already.
+        Taken = "taken",
+        /// What it names does not exist.
+        NotFound = "not_found",
+        /// It will have an effect in a later version, and only then be taken.
+        NotSupportedYet = "not_supported_yet",
+    }
+}
+
+/// What is wrong with one member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Flaw {
+    /// Which: `limits.concurrency`, `groups[2]`.
+    pub field: String,
+    /// What sort of thing is wrong.
+    pub code: FlawCode,
+    /// For people, to be read after the field.
+    pub message: String,
+}
+
+/// A no.
+#[derive(Debug)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    flaws: Vec<Flaw>,
+    cause: Option<String>,
+}
+
+impl Problem {
+    /// A no with what the caller may know.
+    #[must_use]
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), flaws: Vec::new(), cause: None }
+    }
+
+    /// A no for what is wrong with these members; there is at least one.
+    #[must_use]
+    pub fn flawed(flaws: Vec<Flaw>) -> Self {
+        let only_later = flaws.iter().all(|flaw| flaw.code == FlawCode::NotSupportedYet);
+        let code = if only_later { Code::NotSupportedYet } else { Code::Invalid };
+        let told: Vec<_> = flaws.iter().map(|flaw| format!("{}: {}", flaw.field, flaw.message)).collect();
+        Self { code, detail: told.join("; "), flaws, cause: None }
+    }
+
+    /// A no for one member.
+    #[must_use]
+    pub fn field(field: &str, code: FlawCode, message: impl Into<String>) -> Self {
+        Self::flawed(vec![Flaw { field: field.to_owned(), code, message: message.into() }])
+    }
+
+    /// No such thing.
+    #[must_use]
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound, format!("{what} not found"))
+    }
+
+    /// The same with a cause for the log.
+    #[must_use]
+    pub fn because(self, cause: impl fmt::Display) -> Self {
+        Self { cause: Some(cause.to_string()), ..self }
+    }
+
+    /// Something unforeseen; the cause is for the log only.
+    #[must_use]
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        let detail = "the log tells more under the id in x-pointsman-request-id";
+        Self::new(Code::Internal, detail).because(cause)
+    }
+
+    /// Why.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What the log should keep, where there is more to say than the answer does.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { field } => {
+                let flaw = Flaw { field, code: FlawCode::Taken, message: "is already taken".to_owned() };
+                let detail = format!("{}: {}", flaw.field, flaw.message);
+                Self { flaws: vec![flaw], ..Self::new(Code::Conflict, detail) }
+            }
+            StoreError::NotFound { what } => Self::not_found(what),
+            StoreError::Invalid { field, reason } => Self::field(field, FlawCode::OutOfRange, reason),
+            StoreError::Unavailable(cause) => {
+                let detail = "try again later; of a write it is not known whether it took effect";
+                Self::new(Code::StoreUnavailable, detail).because(cause)
+            }
+            StoreError::Corrupt(what) => Self::new(Code::StoredDataDamaged, what.clone()).because(what),
+            StoreError::Refused(cause) => Self::internal(format_args!("database refused: {cause}")),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.name(), self.detail)
+    }
+}
+
+/// The body of an answer that says no.
+#[derive(Serialize)]
+struct Shown<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    code: Code,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[Flaw]>::is_empty")]
+    errors: &'a [Flaw],
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut answer = HttpResponse::build(self.status_code());
+        if self.code == Code::Unauthorized {
+            answer.insert_header((WWW_AUTHENTICATE, r#"Bearer realm="pointsman""#));
+        }
+        let shown = Shown {
+            r#type: format!("urn:pointsman:problem:{}", self.code.name()),
+            title: self.code.title(),
+            status: self.status_code().as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            errors: &self.flaws,
+        };
+        // Text, numbers and our own names: there is nothing that could fail to become JSON.
+        let body = serde_json::to_string(&shown).unwrap_or_default();
+        answer.insert_header((CONTENT_TYPE, "application/problem+json")).body(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_written_as_it_is_named() {
+        let written = |code: &dyn erased::Written| code.written();
+        for code in Code::ALL {
+            assert_eq!(written(code), format!("\"{}\"", code.name()));
+            assert!(code.status().is_client_error() || code.status().is_server_error());
+        }
+        for code in FlawCode::ALL {
+            assert_eq!(written(code), format!("\"{}\"", code.name()));
+        }
+    }
+
+    mod erased {
+        pub(super) trait Written {
+            fn written(&self) -> String;
+        }
+
+        impl<T: serde::Serialize> Written for T {
+            fn written(&self) -> String {
+                serde_json::to_string(self).unwrap()
+            }
+        }
+    }
+}

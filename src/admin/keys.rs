@@ -1,0 +1,141 @@
+//! Api keys of users. A key is in the answer that makes it, and nowhere else ever (C-02).
+
+use actix_web::{HttpResponse, web::Data};
+use actors::ids::{KeyId, UserId};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{
+    Admin, Answer, Topic,
+    body::{Body, Flaws, body},
+    change,
+    error::Problem,
+    limits::{LimitsBody, LimitsView},
+    query::{Id, Listed, Query},
+    values::{List, Moment, Name, names},
+};
+use crate::{
+    secrets::digest::NewApiKey,
+    store::{Key, KeyChange, NewKey},
+};
+
+body! {
+    /// A key to be made, or what to change about one. Making one takes a name.
+    struct KeyBody {
+        /// What the operator calls it.
+        name: Name,
+        /// From then on it is refused.
+        expires_at: Moment,
+        /// Stand in place of the user's groups.
+        groups: List<Name>,
+        /// Bounds on what may be consumed with it.
+        limits: LimitsBody,
+        /// Whether it may log in to the console.
+        web_login: bool,
+        /// Whether it is accepted at all.
+        enabled: bool,
+    }
+}
+
+/// A key as shown.
+#[derive(Debug, Serialize)]
+struct View {
+    id: KeyId,
+    user_id: UserId,
+    name: String,
+    /// Its first characters.
+    prefix: String,
+    last_four: String,
+    groups: Vec<String>,
+    limits: LimitsView,
+    expires_at: Option<DateTime<Utc>>,
+    enabled: bool,
+    web_login: bool,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// A key that was just made.
+#[derive(Serialize)]
+struct Made {
+    #[serde(flatten)]
+    view: View,
+    /// The key itself.
+    key: String,
+}
+
+impl From<Key> for View {
+    fn from(key: Key) -> Self {
+        Self {
+            id: key.id,
+            user_id: key.user_id,
+            name: key.name,
+            prefix: key.prefix,
+            last_four: key.last_four,
+            groups: key.groups,
+            limits: LimitsView::none(),
+            expires_at: key.expires_at,
+            enabled: key.enabled,
+            web_login: key.web_login,
+            created_at: key.created_at,
+            updated_at: key.updated_at,
+        }
+    }
+}
+
+/// `POST /api/v1/users/{id}/keys`.
+pub(super) async fn create(admin: Data<Admin>, user: Id, Body(body): Body<KeyBody>) -> Answer {
+    let mut flaws = Flaws::default();
+    let name = body.name.required("name", &mut flaws);
+    flaws.check()?;
+    let new = NewKey {
+        name: name.map(|name| name.0).unwrap_or_default(),
+        groups: body.groups.map(names).or(Vec::new()),
+        expires_at: body.expires_at.map(|at| Some(at.0)).or(None),
+        enabled: body.enabled.or(true),
+        web_login: body.web_login.or(false),
+    };
+    let secret = NewApiKey::generate(&admin.digester);
+    let key = secret.reveal().to_owned();
+    let store = admin.store.clone();
+    let write = async move { Ok(store.create_key(UserId(user.0), &secret, new).await?) };
+    let view = change(admin, Topic::Keys, write).await?.into();
+    Ok(HttpResponse::Created().json(Made { view, key }))
+}
+
+/// `GET /api/v1/users/{id}/keys`.
+pub(super) async fn list(admin: Data<Admin>, user: Id, mut query: Query) -> Answer {
+    let (after, limit) = query.take_page();
+    query.finish()?;
+    let user = admin.store.user(UserId(user.0)).await?;
+    let page = admin.store.keys(user.id, after, limit).await?;
+    Listed::answer(page.items.into_iter().map(View::from).collect(), page.next.map(|cursor| cursor.0))
+}
+
+/// `PATCH /api/v1/keys/{id}`: what is given changes, `null` goes back to the default.
+pub(super) async fn update(admin: Data<Admin>, id: Id, Body(body): Body<KeyBody>) -> Answer {
+    let wish = wish(body)?;
+    let store = admin.store.clone();
+    let write = async move { Ok(store.update_key(KeyId(id.0), wish).await?) };
+    Ok(HttpResponse::Ok().json(View::from(change(admin, Topic::Keys, write).await?)))
+}
+
+fn wish(body: KeyBody) -> Result<KeyChange, Problem> {
+    let mut flaws = Flaws::default();
+    let name = body.name.change_required("name", &mut flaws);
+    flaws.check()?;
+    Ok(KeyChange {
+        name: name.map(|name| name.0),
+        groups: body.groups.map(names).change(Vec::new()),
+        expires_at: body.expires_at.map(|at| Some(at.0)).change(None),
+        enabled: body.enabled.change(true),
+        web_login: body.web_login.change(false),
+    })
+}
+
+/// `DELETE /api/v1/keys/{id}`: refused from the next request on.
+pub(super) async fn remove(admin: Data<Admin>, id: Id) -> Answer {
+    let store = admin.store.clone();
+    change(admin, Topic::Keys, async move { Ok(store.delete_key(KeyId(id.0)).await?) }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,183 @@
+//! What is going on right now: actors, breakers, sessions, and the decision that would be made.
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actors::{
+    dispatcher::{PROVIDER, messages::Ask},
+    ids::{KeyId, ProviderId, RequestId},
+    provider::messages::SetBreaker,
+    session::{id::SessionId, messages::SessionView},
+    supervisor::{Snapshot, Undelivered},
+};
+use percent_encoding::percent_decode_str;
+use protocol::{Format, Operation};
+use serde::Serialize;
+
+use super::{
+    Admin, Answer,
+    body::{Body, Flaws, body},
+    error::{Code, FlawCode, Problem},
+    query::{Id, Listed, Query},
+    values::{Model, RowId, Text},
+};
+use crate::store::StoreError;
+
+body! {
+    /// What to do with a breaker.
+    struct BreakerBody {
+        /// `closed` or `open`.
+        state: SetBreaker,
+    }
+}
+
+body! {
+    /// A request that could be made. Only `session` and `operation` may be left out.
+    struct SimulateBody {
+        /// The wire format.
+        format: Format,
+        /// What is asked of the API; a model's answer unless told.
+        operation: Operation,
+        /// The model.
+        model: Model,
+        /// The api key.
+        key_id: RowId,
+        /// A conversation: its id as sessions and requests show it, or the name the client gives it.
+        session: Text,
+    }
+}
+
+/// An actor as shown.
+#[derive(Serialize)]
+struct ActorView {
+    #[serde(flatten)]
+    snapshot: Snapshot,
+    /// Requests it is holding; none for those that hold none.
+    in_flight: Option<u64>,
+}
+
+/// A binding as shown.
+#[derive(Serialize)]
+struct BindingView {
+    #[serde(flatten)]
+    binding: SessionView,
+    /// The provider's name.
+    provider: Option<String>,
+}
+
+impl From<Snapshot> for ActorView {
+    fn from(snapshot: Snapshot) -> Self {
+        let in_flight = snapshot.detail.as_ref().and_then(|detail| detail.get("in_flight")?.as_u64());
+        Self { snapshot, in_flight }
+    }
+}
+
+impl From<Undelivered> for Problem {
+    fn from(lost: Undelivered) -> Self {
+        Self::new(Code::Overloaded, "the actors did not take the question; try again").because(lost)
+    }
+}
+
+/// `GET /api/v1/actors`.
+pub(super) async fn actors(admin: Data<Admin>, query: Query) -> Answer {
+    query.finish()?;
+    Listed::whole(admin.gateway.actors().await.into_iter().map(ActorView::from).collect())
+}
+
+/// `GET /api/v1/actors/{kind}/{name}`.
+pub(super) async fn actor(admin: Data<Admin>, request: HttpRequest) -> Answer {
+    let part = |name| percent_decode_str(request.match_info().query(name)).decode_utf8_lossy();
+    let actor = admin.gateway.actor(&part("kind"), &part("name")).await;
+    let actor = actor.ok_or_else(|| Problem::not_found("actor"))?;
+    Ok(HttpResponse::Ok().json(ActorView::from(actor)))
+}
+
+/// `POST /api/v1/providers/{id}/breaker`; the answer is the provider's actor.
+pub(super) async fn set_breaker(admin: Data<Admin>, id: Id, Body(body): Body<BreakerBody>) -> Answer {
+    let mut flaws = Flaws::default();
+    let wish = body.state.required("state", &mut flaws);
+    flaws.check()?;
+    let id = ProviderId(id.0);
+    let card = admin.current.cards().iter().find(|card| card.id == id).cloned();
+    let card = card.ok_or_else(|| Problem::not_found("provider"))?;
+    if let Some(wish) = wish
+        && !admin.gateway.set_breaker(id, wish).await?
+    {
+        return Err(Undelivered::Lost.into());
+    }
+    let actor = admin.gateway.actor(PROVIDER, &card.name).await;
+    let actor = actor.ok_or_else(|| Problem::not_found("provider"))?;
+    Ok(HttpResponse::Ok().json(ActorView::from(actor)))
+}
+
+/// `GET /api/v1/sessions`: the most recently used bindings.
+pub(super) async fn sessions(admin: Data<Admin>, mut query: Query) -> Answer {
+    let limit = query.take_limit();
+    query.finish()?;
+    let bindings = admin.gateway.sessions(limit).await?;
+    let cards = admin.current.cards();
+    let view = |binding: SessionView| {
+        let card = cards.iter().find(|card| card.id == binding.provider_id);
+        BindingView { provider: card.map(|card| card.name.clone()), binding }
+    };
+    Listed::whole(bindings.into_iter().map(view).collect())
+}
+
+/// `DELETE /api/v1/sessions/{id}`: the next request of that conversation chooses anew.
+pub(super) async fn unbind(admin: Data<Admin>, request: HttpRequest) -> Answer {
+    let session: Result<SessionId, _> = request.match_info().query("id").parse();
+    let session = session.map_err(|_| Problem::not_found("session"))?;
+    if !admin.gateway.unbind(session).await? {
+        return Err(Problem::not_found("session"));
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /api/v1/route/simulate`: the decision that would be made, by the code that makes it.
+pub(super) async fn simulate(admin: Data<Admin>, Body(body): Body<SimulateBody>) -> Answer {
+    let mut flaws = Flaws::default();
+    let format = body.format.required("format", &mut flaws);
+    let model = body.model.required("model", &mut flaws);
+    let key = body.key_id.required("key_id", &mut flaws);
+    flaws.check()?;
+    let (Some(format), Some(Model(model)), Some(RowId(key))) = (format, model, key) else {
+        return Err(Problem::internal("a required member is missing and was not told"));
+    };
+    let key = KeyId(key);
+    let groups = groups(&admin, key).await?;
+    let session = body.session.map(|text| Some(text.0)).or(None);
+    let session = session.map(|text| session_of(key, format, &model, &text)).transpose()?;
+    let ask = Ask {
+        request: RequestId::new(),
+        key,
+        groups: groups.into(),
+        format,
+        operation: body.operation.or(Operation::Generate),
+        model,
+        session,
+        session_is_marked: session.is_some(),
+        continues: None,
+    };
+    Ok(HttpResponse::Ok().json(admin.gateway.simulate(ask).await?))
+}
+
+/// The groups a key acts with.
+async fn groups(admin: &Admin, key: KeyId) -> Result<Vec<String>, Problem> {
+    let key = admin.store.key(key).await.map_err(|error| match error {
+        StoreError::NotFound { .. } => {
+            Problem::field("key_id", FlawCode::NotFound, "there is no such api key")
+        }
+        other => other.into(),
+    })?;
+    if !key.groups.is_empty() {
+        return Ok(key.groups);
+    }
+    Ok(admin.store.user(key.user_id).await?.groups)
+}
+
+/// The session that is meant: by id, or by the name the client gives the conversation.
+fn session_of(key: KeyId, format: Format, model: &str, text: &str) -> Result<SessionId, Problem> {
+    match text.parse::<SessionId>() {
+        Ok(session) if session.key() == key => Ok(session),
+        Ok(_) => Err(Problem::field("session", FlawCode::NotFound, "belongs to another api key")),
+        Err(_) => Ok(SessionId::new(key, format, protocol::family(model), text)),
+    }
+}

@@ -1,0 +1,182 @@
+//! The control plane: what operators and scripts talk to, under `/api/v1`.
+//!
+//! [`routes`] is every path on one page. A request passes the [`gate`] (who is asking), an extractor
+//! ([`body`], [`query`]: what exactly is asked), and a handler: one call to the store or the gateway, and
+//! the reshaping of its answer. Every refusal is an [`error::Problem`].
+//!
+//! A write is answered once it is durable *and* in force: [`Admin::change`] stores it and then has
+//! [`Current`] read again, in a task that goes on when the caller hangs up in between (I-41).
+
+mod body;
+pub mod error;
+mod gate;
+mod keys;
+mod limits;
+mod live;
+mod price_import;
+mod prices;
+mod providers;
+mod query;
+mod requests;
+mod routes;
+mod users;
+mod values;
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use actix_web::{HttpResponse, web::Data};
+use actors::Gateway;
+use tokio::{sync::Mutex, time::sleep};
+
+use self::error::{Code, Problem};
+pub use self::routes::{Right, configure, listing};
+use crate::{
+    current::Current,
+    journal::recorder::Recorder,
+    secrets::{admin_token::AdminToken, digest::Digester},
+    store::Store,
+};
+
+/// How long to wait before reading again what could not be read after a write.
+const CATCH_UP_PAUSE: Duration = Duration::from_secs(1);
+/// How long a look at the request log waits for requests that have just ended.
+const FLUSH_PATIENCE: Duration = Duration::from_millis(250);
+
+/// What the control plane works with; shared by all workers as `web::Data<Admin>`.
+pub struct Admin {
+    store: Store,
+    gateway: Gateway,
+    current: Arc<Current>,
+    recorder: Recorder,
+    token: AdminToken,
+    digester: Digester,
+    /// Held from a write until it is in force. Two writes side by side could otherwise read the tables in
+    /// one order and publish them in the other, and a deleted key would come back.
+    one_at_a_time: Mutex<()>,
+    /// By [`Topic`]: whether somebody is catching up.
+    behind: [AtomicBool; 3],
+}
+
+/// What [`Admin`] is made of.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The actors.
+    pub gateway: Gateway,
+    /// What is in force.
+    pub current: Arc<Current>,
+    /// Where requests that have just ended are.
+    pub recorder: Recorder,
+    /// Who may come in.
+    pub token: AdminToken,
+    /// Makes the digests of new api keys.
+    pub digester: Digester,
+}
+
+/// A part of what is in force.
+#[derive(Debug, Clone, Copy)]
+enum Topic {
+    /// Users and api keys.
+    Keys,
+    /// Providers.
+    Providers,
+    /// Prices.
+    Prices,
+}
+
+/// What a handler returns.
+type Answer = Result<HttpResponse, Problem>;
+
+impl Admin {
+    /// The control plane over these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, gateway, current, recorder, token, digester } = parts;
+        let (one_at_a_time, behind) = (Mutex::default(), Default::default());
+        Self { store, gateway, current, recorder, token, digester, one_at_a_time, behind }
+    }
+
+    /// Writes something, has it take effect, and returns what was written.
+    ///
+    /// Whoever asked may hang up at any moment; the two steps are not torn apart by that. Where it was
+    /// written but can't be read back, the answer is no and says so, and reading is tried until it works.
+    async fn change<T, W>(self: Arc<Self>, topic: Topic, write: W) -> Result<T, Problem>
+    where
+        T: 'static,
+        W: Future<Output = Result<T, Problem>> + 'static,
+    {
+        let change = actix_web::rt::spawn(async move {
+            let turn = self.one_at_a_time.lock().await;
+            let written = write.await;
+            // A write whose outcome is unknown may have happened.
+            let in_doubt = written.as_ref().is_err_and(|problem| problem.code() == Code::StoreUnavailable);
+            if in_doubt {
+                drop(turn);
+                self.catch_up(topic);
+                return written;
+            }
+            let written = written?;
+            if let Err(error) = self.publish(topic).await {
+                drop(turn);
+                self.catch_up(topic);
+                let detail = "the change is stored and takes effect as soon as it can be read back";
+                return Err(Problem::new(Code::NotEffectiveYet, detail).because(format_args!("{error:#}")));
+            }
+            Ok(written)
+        });
+        change.await.unwrap_or_else(|failed| Err(Problem::internal(failed)))
+    }
+
+    /// Has what is stored take effect.
+    async fn publish(&self, topic: Topic) -> anyhow::Result<()> {
+        match topic {
+            Topic::Keys => self.current.refresh_keys().await,
+            Topic::Providers => self.current.refresh_providers().await,
+            Topic::Prices => self.current.refresh_prices().await,
+        }
+    }
+
+    /// Publishes in the background until it works.
+    fn catch_up(self: Arc<Self>, topic: Topic) {
+        if self.behind[topic as usize].swap(true, SeqCst) {
+            return;
+        }
+        actix_web::rt::spawn(async move {
+            loop {
+                sleep(CATCH_UP_PAUSE).await;
+                let _turn = self.one_at_a_time.lock().await;
+                // Lowered first: a write that fails from here on starts another round.
+                self.behind[topic as usize].store(false, SeqCst);
+                match self.publish(topic).await {
+                    Ok(()) => return log::info!("admin: {topic:?} are up to date again"),
+                    Err(error) => log::warn!("admin: {topic:?} are behind the database: {error:#}"),
+                }
+                if self.behind[topic as usize].swap(true, SeqCst) {
+                    return; // that round has begun, and will do
+                }
+            }
+        });
+    }
+
+    /// Lets requests that have just ended reach the log, so that who made one can look at it.
+    async fn settle_log(&self) {
+        // A database that is away makes the log older, not the answer slower.
+        let _ = tokio::time::timeout(FLUSH_PATIENCE, self.recorder.flush()).await;
+    }
+}
+
+/// Runs [`Admin::change`] on the shared value that handlers are given.
+async fn change<T, W>(admin: Data<Admin>, topic: Topic, write: W) -> Result<T, Problem>
+where
+    T: 'static,
+    W: Future<Output = Result<T, Problem>> + 'static,
+{
+    admin.into_inner().change(topic, write).await
+}

@@ -1,0 +1,127 @@
+//! What stands in a path or behind the question mark, and the lists that are paged with it.
+
+use std::{
+    future::{Ready, ready},
+    str::FromStr,
+};
+
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use url::form_urlencoded;
+
+use super::{
+    Answer,
+    body::Flaws,
+    error::{FlawCode, Problem},
+};
+use crate::store::Cursor;
+
+/// Entries of a page unless the caller says otherwise, and the most there are.
+const PAGE: usize = 50;
+const LARGEST_PAGE: usize = 500;
+
+/// Extractor: the number in the place `{id}` of the path. What is no number names nothing.
+pub(super) struct Id(pub(super) i64);
+
+impl FromRequest for Id {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let id = request.match_info().query("id").parse();
+        ready(id.map(Self).map_err(|_| Problem::not_found("id")))
+    }
+}
+
+/// Extractor: the parameters nobody has asked for yet.
+pub(super) struct Query {
+    parameters: Vec<(String, String)>,
+    flaws: Flaws,
+}
+
+impl FromRequest for Query {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let parameters = form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
+        ready(Ok(Self { parameters, flaws: Flaws::default() }))
+    }
+}
+
+impl Query {
+    /// Takes out a parameter; `expected` says what it must be, after the words "must be".
+    pub(super) fn take<T: FromStr>(&mut self, name: &str, expected: &str) -> Option<T> {
+        let text = self.take_text(name)?;
+        let read = text.parse().ok();
+        if read.is_none() {
+            self.flaws.add(name, FlawCode::Malformed, format!("must be {expected}"));
+        }
+        read
+    }
+
+    /// Takes out a parameter that is any text; an empty one counts as not given.
+    pub(super) fn take_text(&mut self, name: &str) -> Option<String> {
+        let at = self.parameters.iter().position(|(given, _)| given == name)?;
+        let (_, text) = self.parameters.remove(at);
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// Takes out a moment.
+    pub(super) fn take_moment(&mut self, name: &str) -> Option<DateTime<Utc>> {
+        let text = self.take_text(name)?;
+        // A `+` that was not escaped has become a space.
+        let read = DateTime::parse_from_rfc3339(&text.replace(' ', "+")).ok();
+        if read.is_none() {
+            self.flaws.add(name, FlawCode::Malformed, "must be a time such as 2030-01-31T12:00:00Z");
+        }
+        read.map(|time| time.to_utc())
+    }
+
+    /// Takes out the parameter `limit`.
+    pub(super) fn take_limit(&mut self) -> usize {
+        let expected = format!("a whole number from 1 to {LARGEST_PAGE}");
+        let limit = self.take("limit", &expected).unwrap_or(PAGE);
+        if !(1..=LARGEST_PAGE).contains(&limit) {
+            self.flaws.add("limit", FlawCode::OutOfRange, format!("must be {expected}"));
+        }
+        limit
+    }
+
+    /// Takes out where a page of rows starts, and how long it is.
+    pub(super) fn take_page(&mut self) -> (Option<Cursor>, usize) {
+        let cursor = self.take("cursor", "the `next_cursor` of an earlier page").map(Cursor);
+        (cursor, self.take_limit())
+    }
+
+    /// Fails if anything was wrong, or if there are parameters that nobody asked for.
+    pub(super) fn finish(mut self) -> Result<(), Problem> {
+        for (name, _) in &self.parameters {
+            self.flaws.add(name, FlawCode::Unknown, "is no parameter here, or given more than once");
+        }
+        self.flaws.check()
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize)]
+pub(super) struct Listed<T> {
+    /// The entries.
+    pub(super) items: Vec<T>,
+    /// To be passed back as `cursor` for the next page; none on the last.
+    pub(super) next_cursor: Option<String>,
+}
+
+impl<T: Serialize> Listed<T> {
+    /// The answer.
+    pub(super) fn answer(items: Vec<T>, next_cursor: Option<impl ToString>) -> Answer {
+        let next_cursor = next_cursor.map(|cursor| cursor.to_string());
+        Ok(HttpResponse::Ok().json(Self { items, next_cursor }))
+    }
+
+    /// The answer with all there is.
+    pub(super) fn whole(items: Vec<T>) -> Answer {
+        Self::answer(items, None::<String>)
+    }
+}

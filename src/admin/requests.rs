@@ -1,0 +1,191 @@
+//! The request log: what happened, to whom, why, and what it cost.
+
+use std::{borrow::Cow, net::IpAddr, time::Duration};
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actors::{
+    ids::{KeyId, ProviderId, RequestId, UserId},
+    money::Money,
+    provider::outcome::Outcome,
+};
+use chrono::{DateTime, Utc};
+use protocol::{Format, Operation, Usage};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{
+    Admin, Answer,
+    error::Problem,
+    query::{Listed, Query},
+};
+use crate::{
+    journal::record::{AttemptRecord, Record},
+    store::RequestFilter,
+};
+
+/// A request in a list. Spans are in microseconds.
+#[derive(Serialize)]
+struct View {
+    id: RequestId,
+    started_at: DateTime<Utc>,
+    /// Until the last byte of the answer, or until it was given up.
+    duration_us: u64,
+    /// Until the first byte of the answer.
+    ttfb_us: Option<u64>,
+    user_id: Option<UserId>,
+    key_id: Option<KeyId>,
+    format: Option<Format>,
+    operation: Option<Operation>,
+    model: Option<String>,
+    upstream_model: Option<String>,
+    streamed: bool,
+    session: Option<String>,
+    /// Whose answer the caller received.
+    provider_id: Option<ProviderId>,
+    /// What the caller saw.
+    status: u16,
+    ending: &'static str,
+    error: Option<FailureView>,
+    attempt_count: usize,
+    usage: UsageView,
+    /// None when the model had no price.
+    cost_usd: Option<Money>,
+    client_address: Option<IpAddr>,
+    user_agent: Option<String>,
+    bytes_up: u64,
+    bytes_down: u64,
+}
+
+/// What went wrong.
+#[derive(Serialize)]
+struct FailureView {
+    kind: Cow<'static, str>,
+    message: String,
+}
+
+/// Tokens, and how well they are known: `exact`, `estimated` or `none`.
+#[derive(Serialize)]
+struct UsageView {
+    class: &'static str,
+    #[serde(flatten)]
+    tokens: Usage,
+}
+
+/// A request alone.
+#[derive(Serialize)]
+struct WholeView {
+    #[serde(flatten)]
+    view: View,
+    /// The price and the formula the cost was computed with.
+    price: Option<Box<RawValue>>,
+    /// Who was in the running, who was chosen, and why the others were not.
+    decisions: Option<Box<RawValue>>,
+    attempts: Vec<AttemptView>,
+}
+
+/// One try at one provider. Spans are in microseconds and count from its start, except `started_us`.
+#[derive(Serialize)]
+struct AttemptView {
+    provider_id: ProviderId,
+    provider: String,
+    outcome: Outcome,
+    status: Option<u16>,
+    /// From the start of the request.
+    started_us: u64,
+    head_us: Option<u64>,
+    first_frame_us: Option<u64>,
+    total_us: u64,
+    retried_stale: bool,
+    sent: bool,
+    error: Option<String>,
+}
+
+impl From<Record> for View {
+    fn from(record: Record) -> Self {
+        Self {
+            id: record.id,
+            started_at: record.started_at,
+            duration_us: micros(record.duration),
+            ttfb_us: record.ttfb.map(micros),
+            user_id: record.user_id,
+            key_id: record.key_id,
+            format: record.format,
+            operation: record.operation,
+            model: record.model,
+            upstream_model: record.upstream_model,
+            streamed: record.streamed,
+            session: record.session,
+            provider_id: record.provider_id,
+            status: record.status,
+            ending: record.ending.name(),
+            error: record.failure.map(|failure| FailureView { kind: failure.kind, message: failure.message }),
+            attempt_count: record.attempts.len(),
+            usage: UsageView { class: record.metering.name(), tokens: record.metering.usage() },
+            cost_usd: record.cost,
+            client_address: record.client_address,
+            user_agent: record.user_agent,
+            bytes_up: record.bytes_up,
+            bytes_down: record.bytes_down,
+        }
+    }
+}
+
+impl From<Record> for WholeView {
+    fn from(mut record: Record) -> Self {
+        let price = record.price.take().map(|document| document.as_raw().to_owned());
+        let decisions = record.decisions.take().map(|document| document.as_raw().to_owned());
+        let attempts = record.attempts.iter().cloned().map(AttemptView::from).collect();
+        Self { view: record.into(), price, decisions, attempts }
+    }
+}
+
+impl From<AttemptRecord> for AttemptView {
+    fn from(attempt: AttemptRecord) -> Self {
+        Self {
+            provider_id: attempt.provider_id,
+            provider: attempt.provider_name,
+            outcome: attempt.outcome,
+            status: attempt.status,
+            started_us: micros(attempt.started),
+            head_us: attempt.head.map(micros),
+            first_frame_us: attempt.first_frame.map(micros),
+            total_us: micros(attempt.total),
+            retried_stale: attempt.retried_stale,
+            sent: attempt.sent,
+            error: attempt.error,
+        }
+    }
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// `GET /api/v1/requests`: newest first.
+pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
+    let id = "a number";
+    let filter = RequestFilter {
+        user_id: query.take("user_id", id).map(UserId),
+        key_id: query.take("key_id", id).map(KeyId),
+        provider_id: query.take("provider_id", id).map(ProviderId),
+        model: query.take_text("model"),
+        status: query.take("status", "an HTTP status"),
+        session: query.take_text("session"),
+        from: query.take_moment("from"),
+        to: query.take_moment("to"),
+    };
+    let cursor = query.take("cursor", "the `next_cursor` of an earlier page");
+    let limit = query.take_limit();
+    query.finish()?;
+    admin.settle_log().await;
+    let page = admin.store.requests(filter, cursor, limit).await?;
+    Listed::answer(page.items.into_iter().map(View::from).collect(), page.next)
+}
+
+/// `GET /api/v1/requests/{id}`: with attempts, decision chain, price.
+pub(super) async fn show(admin: Data<Admin>, request: HttpRequest) -> Answer {
+    let id = request.match_info().query("id").parse();
+    let id = id.map(RequestId).map_err(|_| Problem::not_found("request"))?;
+    admin.settle_log().await;
+    Ok(HttpResponse::Ok().json(WholeView::from(admin.store.request(id).await?)))
+}

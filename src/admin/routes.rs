@@ -1,0 +1,121 @@
+//! Every path of the control plane on one page, each with the right it takes. What is not here does not
+//! exist; a path that is here answers nobody without that right.
+//!
+//! Paths are mounted one by one and not as a scope: some paths below `/api/v1` are the data plane's.
+
+use actix_web::{
+    FromRequest, Handler, HttpRequest, Responder, ResponseError as _, Route,
+    http::{
+        Method,
+        header::{ALLOW, HeaderValue},
+    },
+    middleware::from_fn,
+    web,
+};
+
+use super::{
+    error::{Code, Problem},
+    gate, keys, live, price_import, prices, providers, requests, users,
+};
+
+/// What one must be to use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// Holder of the admin token.
+    Admin,
+}
+
+struct Entry {
+    method: Method,
+    path: &'static str,
+    right: Right,
+    route: Route,
+}
+
+fn entry<F, Args>(method: Method, path: &'static str, right: Right, handler: F) -> Entry
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let route = web::method(method.clone()).to(handler);
+    Entry { method, path, right, route }
+}
+
+/// The table. Entries of one path stand together; a literal path stands before a pattern that covers it.
+#[rustfmt::skip]
+fn table() -> Vec<Entry> {
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
+    const PATCH: Method = Method::PATCH;
+    const DELETE: Method = Method::DELETE;
+    use Right::Admin;
+    vec![
+        entry(POST,   "/api/v1/providers",               Admin, providers::create),
+        entry(GET,    "/api/v1/providers",               Admin, providers::list),
+        entry(GET,    "/api/v1/providers/{id}",          Admin, providers::show),
+        entry(PATCH,  "/api/v1/providers/{id}",          Admin, providers::update),
+        entry(DELETE, "/api/v1/providers/{id}",          Admin, providers::remove),
+        entry(POST,   "/api/v1/providers/{id}/breaker",  Admin, live::set_breaker),
+
+        entry(POST,   "/api/v1/users",                   Admin, users::create),
+        entry(GET,    "/api/v1/users",                   Admin, users::list),
+        entry(GET,    "/api/v1/users/{id}",              Admin, users::show),
+        entry(PATCH,  "/api/v1/users/{id}",              Admin, users::update),
+        entry(DELETE, "/api/v1/users/{id}",              Admin, users::remove),
+        entry(POST,   "/api/v1/users/{id}/keys",         Admin, keys::create),
+        entry(GET,    "/api/v1/users/{id}/keys",         Admin, keys::list),
+        entry(PATCH,  "/api/v1/keys/{id}",               Admin, keys::update),
+        entry(DELETE, "/api/v1/keys/{id}",               Admin, keys::remove),
+
+        entry(GET,    "/api/v1/prices",                  Admin, prices::list),
+        entry(POST,   "/api/v1/prices/import",           Admin, price_import::import),
+        // A model's name may hold slashes.
+        entry(PUT,    "/api/v1/prices/{model:.+}",       Admin, prices::put),
+        entry(DELETE, "/api/v1/prices/{model:.+}",       Admin, prices::remove),
+
+        entry(GET,    "/api/v1/requests",                Admin, requests::list),
+        entry(GET,    "/api/v1/requests/{id}",           Admin, requests::show),
+        entry(GET,    "/api/v1/sessions",                Admin, live::sessions),
+        entry(DELETE, "/api/v1/sessions/{id}",           Admin, live::unbind),
+        entry(GET,    "/api/v1/actors",                  Admin, live::actors),
+        entry(GET,    "/api/v1/actors/{kind}/{name}",    Admin, live::actor),
+        entry(POST,   "/api/v1/route/simulate",          Admin, live::simulate),
+    ]
+}
+
+/// Every route with the right it takes, for those who check them all.
+#[must_use]
+pub fn listing() -> Vec<(Method, &'static str, Right)> {
+    table().into_iter().map(|entry| (entry.method, entry.path, entry.right)).collect()
+}
+
+/// Mounts the control plane. The app needs a `web::Data<Admin>`.
+pub fn configure(app: &mut web::ServiceConfig) {
+    let mut entries = table().into_iter().peekable();
+    while let Some(path) = entries.peek().map(|entry| entry.path) {
+        let mut resource = web::resource(path);
+        let mut allowed = Vec::new();
+        while let Some(Entry { method, right, route, .. }) = entries.next_if(|entry| entry.path == path) {
+            let gate = from_fn(move |request, next| gate::pass(right, request, next));
+            resource = resource.route(route.wrap(gate));
+            allowed.push(method.to_string());
+        }
+        let allowed = allowed.join(", ");
+        app.service(resource.default_service(web::to(move |request: HttpRequest| {
+            let allowed = allowed.clone();
+            async move { wrong_method(&request, &allowed) }
+        })));
+    }
+}
+
+/// A path of ours, asked in a way it does not take. That much the documentation tells everyone.
+fn wrong_method(request: &HttpRequest, allowed: &str) -> actix_web::HttpResponse {
+    let detail = format!("{} is not among {allowed}", request.method());
+    let mut answer = Problem::new(Code::MethodNotAllowed, detail).error_response();
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        answer.headers_mut().insert(ALLOW, allowed);
+    }
+    answer
+}

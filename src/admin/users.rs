@@ -1,0 +1,129 @@
+//! Users: made, listed, changed, removed.
+
+use actix_web::{HttpResponse, web::Data};
+use actors::ids::UserId;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{
+    Admin, Answer, Topic,
+    body::{Body, Flaws, body},
+    change,
+    error::Problem,
+    limits::{LimitsBody, LimitsView},
+    query::{Id, Listed, Query},
+    values::{List, Moment, Name, names},
+};
+use crate::store::{NewUser, Role, User, UserChange};
+
+body! {
+    /// A user to be made, or what to change about one. Making one takes a name.
+    struct UserBody {
+        /// Unique.
+        name: Name,
+        /// What a console login may do.
+        role: Role,
+        /// Decides which providers may be used.
+        groups: List<Name>,
+        /// Free words for filtering and reports.
+        tags: List<Name>,
+        /// Bounds on what the user may consume.
+        limits: LimitsBody,
+        /// From then on all keys are refused.
+        expires_at: Moment,
+        /// Whether the keys are accepted at all.
+        enabled: bool,
+    }
+}
+
+/// A user as shown.
+#[derive(Debug, Serialize)]
+struct View {
+    id: UserId,
+    name: String,
+    role: &'static str,
+    groups: Vec<String>,
+    tags: Vec<String>,
+    limits: LimitsView,
+    expires_at: Option<DateTime<Utc>>,
+    enabled: bool,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<User> for View {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            name: user.name,
+            role: user.role.name(),
+            groups: user.groups,
+            tags: user.tags,
+            limits: LimitsView::none(),
+            expires_at: user.expires_at,
+            enabled: user.enabled,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        }
+    }
+}
+
+/// `POST /api/v1/users`.
+pub(super) async fn create(admin: Data<Admin>, Body(body): Body<UserBody>) -> Answer {
+    let mut flaws = Flaws::default();
+    let name = body.name.required("name", &mut flaws);
+    flaws.check()?;
+    let new = NewUser {
+        name: name.map(|name| name.0).unwrap_or_default(),
+        role: body.role.or(Role::User),
+        groups: body.groups.map(names).or(Vec::new()),
+        tags: body.tags.map(names).or(Vec::new()),
+        expires_at: body.expires_at.map(|at| Some(at.0)).or(None),
+        enabled: body.enabled.or(true),
+    };
+    let store = admin.store.clone();
+    let made = change(admin, Topic::Keys, async move { Ok(store.create_user(new).await?) }).await?;
+    Ok(HttpResponse::Created().json(View::from(made)))
+}
+
+/// `GET /api/v1/users`.
+pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
+    let (after, limit) = query.take_page();
+    query.finish()?;
+    let page = admin.store.users(after, limit).await?;
+    Listed::answer(page.items.into_iter().map(View::from).collect(), page.next.map(|cursor| cursor.0))
+}
+
+/// `GET /api/v1/users/{id}`.
+pub(super) async fn show(admin: Data<Admin>, id: Id) -> Answer {
+    Ok(HttpResponse::Ok().json(View::from(admin.store.user(UserId(id.0)).await?)))
+}
+
+/// `PATCH /api/v1/users/{id}`: what is given changes, `null` goes back to the default.
+pub(super) async fn update(admin: Data<Admin>, id: Id, Body(body): Body<UserBody>) -> Answer {
+    let wish = wish(body)?;
+    let store = admin.store.clone();
+    let write = async move { Ok(store.update_user(UserId(id.0), wish).await?) };
+    Ok(HttpResponse::Ok().json(View::from(change(admin, Topic::Keys, write).await?)))
+}
+
+fn wish(body: UserBody) -> Result<UserChange, Problem> {
+    let mut flaws = Flaws::default();
+    let name = body.name.change_required("name", &mut flaws);
+    flaws.check()?;
+    Ok(UserChange {
+        name: name.map(|name| name.0),
+        role: body.role.change(Role::User),
+        groups: body.groups.map(names).change(Vec::new()),
+        tags: body.tags.map(names).change(Vec::new()),
+        expires_at: body.expires_at.map(|at| Some(at.0)).change(None),
+        enabled: body.enabled.change(true),
+    })
+}
+
+/// `DELETE /api/v1/users/{id}`, with all the user's keys.
+pub(super) async fn remove(admin: Data<Admin>, id: Id) -> Answer {
+    let store = admin.store.clone();
+    change(admin, Topic::Keys, async move { Ok(store.delete_user(UserId(id.0)).await?) }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,127 @@
+//! For those who keep the process running: is it alive, does it take requests, how is it.
+//!
+//! | path | answers |
+//! |---|---|
+//! | `/livez` | 200 as long as the process can answer at all |
+//! | `/readyz` | 200 while requests are taken, else 503; `?verbose` says what is missing |
+//! | `/health` | 200 with a summary: what is degraded, by name, and how far |
+//!
+//! Nobody has to identify themselves here, so nothing is told that concerns anyone: no names, no addresses.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header::CACHE_CONTROL},
+    web::{self, Data},
+};
+use actors::{Gateway, supervisor::roster::Condition};
+use serde::Serialize;
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+
+use crate::{drain::Drain, journal::recorder::Recorder, store::Store};
+
+/// How long the database may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is looked at; shared by all workers as `web::Data<Ops>`. It can only be made of parts that are
+/// there, so whoever has it has migrated the database and read it once.
+pub struct Ops {
+    store: Store,
+    store_kind: &'static str,
+    gateway: Gateway,
+    recorder: Recorder,
+    drain: Drain,
+    started: Instant,
+}
+
+/// A way in which the server works and yet not as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Degraded {
+    /// The database does not answer: nothing can be changed, records wait in memory.
+    DatabaseAway,
+    /// So many records wait that new requests are refused.
+    RecorderFull,
+    /// Records were refused by the database and await an operator in the quarantine file.
+    RecordsSetAside,
+    /// Actors rest after panics, or don't answer.
+    ActorsDown,
+}
+
+impl Ops {
+    /// Looks at these; `store_kind` is what the database is called.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        store_kind: &'static str,
+        gateway: Gateway,
+        recorder: Recorder,
+        drain: Drain,
+    ) -> Self {
+        Self { store, store_kind, gateway, recorder, drain, started: Instant::now() }
+    }
+
+    /// What must hold for requests to be taken.
+    fn checks(&self) -> [(&'static str, bool); 2] {
+        [("not_draining", !self.drain.is_draining()), ("recorder_has_room", self.recorder.has_room())]
+    }
+
+    async fn degraded(&self) -> Vec<Degraded> {
+        let database = timeout(PATIENCE, self.store.ping()).await;
+        let actors = self.gateway.actors().await;
+        let found = [
+            (Degraded::DatabaseAway, !matches!(database, Ok(Ok(())))),
+            (Degraded::RecorderFull, !self.recorder.has_room()),
+            (Degraded::RecordsSetAside, self.recorder.snapshot().set_aside > 0),
+            (Degraded::ActorsDown, actors.iter().any(|actor| actor.state != Condition::Running)),
+        ];
+        found.into_iter().filter(|(_, holds)| *holds).map(|(mode, _)| mode).collect()
+    }
+}
+
+/// Mounts the paths. The app needs a `web::Data<Ops>`.
+pub fn configure(app: &mut web::ServiceConfig) {
+    app.route("/livez", web::get().to(live))
+        .route("/readyz", web::get().to(ready))
+        .route("/health", web::get().to(health));
+}
+
+async fn live() -> HttpResponse {
+    answer(StatusCode::OK, &json!({ "status": "alive" }))
+}
+
+async fn ready(ops: Data<Ops>, request: HttpRequest) -> HttpResponse {
+    let checks = ops.checks();
+    let ready = checks.iter().all(|(_, holds)| *holds);
+    let mut body = json!({ "status": if ready { "ready" } else { "not_ready" } });
+    if request.query_string().split('&').any(|parameter| parameter.split('=').next() == Some("verbose")) {
+        body["checks"] = checks.iter().map(|(name, holds)| ((*name).to_owned(), json!(holds))).collect();
+    }
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    answer(status, &body)
+}
+
+async fn health(ops: Data<Ops>) -> HttpResponse {
+    let degraded = ops.degraded().await;
+    let status = match (ops.drain.is_draining(), degraded.is_empty()) {
+        (true, _) => "draining",
+        (false, true) => "ok",
+        (false, false) => "degraded",
+    };
+    let recorder = ops.recorder.snapshot();
+    let body = json!({
+        "status": status,
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_s": ops.started.elapsed().as_secs(),
+        "store": ops.store_kind,
+        "degraded": degraded,
+        "recorder": { "waiting": recorder.backlog, "bound": recorder.bound, "set_aside": recorder.set_aside },
+    });
+    answer(StatusCode::OK, &body)
+}
+
+fn answer(status: StatusCode, body: &serde_json::Value) -> HttpResponse {
+    HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).json(body)
+}
