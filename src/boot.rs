@@ -258,9 +258,22 @@ impl Rooms {
             max_body_bytes: config.server.max_body_bytes,
             trusted_proxies: config.server.trusted_proxies,
         });
-        let admin =
-            Data::new(Admin::new(store.clone(), gateway, Arc::clone(&current), token, digester.clone()));
-        let ops = Data::new(Ops::new(store.clone(), Arc::clone(&current), recorder, drain));
+        let ops = Data::new(Ops::new(ops::Parts {
+            store: store.clone(),
+            store_kind: config.store.url.kind(),
+            gateway: gateway.clone(),
+            current: Arc::clone(&current),
+            recorder: recorder.clone(),
+            drain,
+        }));
+        let admin = Data::new(Admin::new(admin::Parts {
+            store: store.clone(),
+            gateway,
+            current: Arc::clone(&current),
+            recorder,
+            token,
+            digester: digester.clone(),
+        }));
         Self { proxy, admin, ops, upstream, store, current, digester, new_admin_token }
     }
 }
@@ -282,7 +295,7 @@ async fn open(plan: Plan, listener: TcpListener) -> anyhow::Result<(Rooms, Serve
             .app_data(rooms.proxy)
             .app_data(rooms.admin)
             .app_data(rooms.ops)
-            .configure(ops::routes)
+            .configure(ops::configure)
             .configure(admin::configure)
             .default_service(web::route().to(proxy::serve))
     })

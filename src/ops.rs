@@ -8,7 +8,7 @@
 //!
 //! Nobody has to identify themselves here, so nothing is told that concerns anyone: no names, no addresses.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -20,20 +20,31 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use crate::{drain::Drain, journal::recorder::Recorder, store::Store};
+use crate::{current::Current, drain::Drain, journal::recorder::Recorder, store::Store};
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What is looked at; shared by all workers as `web::Data<Ops>`. It can only be made of parts that are
-/// there, so whoever has it has migrated the database and read it once.
+/// What is looked at; shared by all workers as `web::Data<Ops>`.
 pub struct Ops {
-    store: Store,
-    store_kind: &'static str,
-    gateway: Gateway,
-    recorder: Recorder,
-    drain: Drain,
+    parts: Parts,
     started: Instant,
+}
+
+/// What [`Ops`] looks at.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// What it is called.
+    pub store_kind: &'static str,
+    /// The actors.
+    pub gateway: Gateway,
+    /// What was read from the database; that it could be implies that the schema is there.
+    pub current: Arc<Current>,
+    /// Where records wait.
+    pub recorder: Recorder,
+    /// Whether we are on our way out.
+    pub drain: Drain,
 }
 
 /// A way in which the server works and yet not as it should.
@@ -51,30 +62,29 @@ enum Degraded {
 }
 
 impl Ops {
-    /// Looks at these; `store_kind` is what the database is called.
+    /// Looks at these; the uptime counts from here.
     #[must_use]
-    pub fn new(
-        store: Store,
-        store_kind: &'static str,
-        gateway: Gateway,
-        recorder: Recorder,
-        drain: Drain,
-    ) -> Self {
-        Self { store, store_kind, gateway, recorder, drain, started: Instant::now() }
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, started: Instant::now() }
     }
 
     /// What must hold for requests to be taken.
-    fn checks(&self) -> [(&'static str, bool); 2] {
-        [("not_draining", !self.drain.is_draining()), ("recorder_has_room", self.recorder.has_room())]
+    fn checks(&self) -> [(&'static str, bool); 3] {
+        [
+            ("database_read", self.parts.current.is_loaded()),
+            ("recorder_has_room", self.parts.recorder.has_room()),
+            ("not_draining", !self.parts.drain.is_draining()),
+        ]
     }
 
     async fn degraded(&self) -> Vec<Degraded> {
-        let database = timeout(PATIENCE, self.store.ping()).await;
-        let actors = self.gateway.actors().await;
+        let Parts { store, gateway, recorder, .. } = &self.parts;
+        let database = timeout(PATIENCE, store.ping()).await;
+        let actors = gateway.actors().await;
         let found = [
             (Degraded::DatabaseAway, !matches!(database, Ok(Ok(())))),
-            (Degraded::RecorderFull, !self.recorder.has_room()),
-            (Degraded::RecordsSetAside, self.recorder.snapshot().set_aside > 0),
+            (Degraded::RecorderFull, !recorder.has_room()),
+            (Degraded::RecordsSetAside, recorder.snapshot().set_aside > 0),
             (Degraded::ActorsDown, actors.iter().any(|actor| actor.state != Condition::Running)),
         ];
         found.into_iter().filter(|(_, holds)| *holds).map(|(mode, _)| mode).collect()
@@ -105,17 +115,17 @@ async fn ready(ops: Data<Ops>, request: HttpRequest) -> HttpResponse {
 
 async fn health(ops: Data<Ops>) -> HttpResponse {
     let degraded = ops.degraded().await;
-    let status = match (ops.drain.is_draining(), degraded.is_empty()) {
+    let status = match (ops.parts.drain.is_draining(), degraded.is_empty()) {
         (true, _) => "draining",
         (false, true) => "ok",
         (false, false) => "degraded",
     };
-    let recorder = ops.recorder.snapshot();
+    let recorder = ops.parts.recorder.snapshot();
     let body = json!({
         "status": status,
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": ops.started.elapsed().as_secs(),
-        "store": ops.store_kind,
+        "store": ops.parts.store_kind,
         "degraded": degraded,
         "recorder": { "waiting": recorder.backlog, "bound": recorder.bound, "set_aside": recorder.set_aside },
     });

@@ -65,12 +65,14 @@ impl Gateway {
     pub fn start(thread: &ArbiterHandle, clock: Clock, settings: Settings) -> Self {
         let roster = Roster::default();
         let Settings { session_ttl, leash, seed, .. } = settings;
-        let sessions = guard::start(thread, clock, leash, "session_tracker".to_owned(), move |_, vitals| {
+        // Providers stand in for each other; for these two nobody does, so they rest only a moment.
+        let short = Leash { rest: Duration::from_secs(1).min(leash.rest), ..leash };
+        let sessions = guard::start(thread, clock, short, "session_tracker".to_owned(), move |_, vitals| {
             SessionTracker::new(session_ttl, clock, vitals)
         });
         roster.enlist("session_tracker", "main", &sessions);
         let parts = Parts { sessions: sessions.clone(), roster: roster.clone(), leash, clock, seed };
-        let dispatcher = guard::start(thread, clock, leash, "dispatcher".to_owned(), move |_, vitals| {
+        let dispatcher = guard::start(thread, clock, short, "dispatcher".to_owned(), move |_, vitals| {
             Dispatcher::new(parts, vitals)
         });
         roster.enlist("dispatcher", "main", &dispatcher);

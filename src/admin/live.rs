@@ -153,6 +153,7 @@ pub(super) async fn simulate(admin: Data<Admin>, Body(body): Body<SimulateBody>)
         operation: body.operation.or(Operation::Generate),
         model,
         session,
+        session_goes_on: true,
         session_is_marked: session.is_some(),
         continues: None,
     };

@@ -52,6 +52,15 @@ pub enum StoreUrl {
 }
 
 impl StoreUrl {
+    /// Which database it is, in a word.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
     /// Reads `postgres://…`, `postgresql://…`, `sqlite://<path>` or `sqlite:<path>`.
     ///
     /// # Errors

@@ -97,8 +97,10 @@ async fn travel(
             Ok(leave) => leave,
             // Whatever the last attempt said is closer to the truth than that nobody is left.
             Err(why) => {
-                return last
-                    .map_or_else(|| Err(Refused::NoProvider { model: call.model.clone(), why }), give_up);
+                return match last {
+                    Some(dead) => give_up(*dead),
+                    None => Err(Refused::NoProvider { model: call.model.clone(), why }),
+                };
             }
         };
         let tried = match outgoing(request, entry, call, body, &card, same_home) {
@@ -108,14 +110,14 @@ async fn travel(
         match tried {
             Ok(begun) => return Ok(Response::Begun(Box::new(begun))),
             Err(dead) if dispatch.attempt_failed(&dead.setback) => last = Some(dead),
-            Err(dead) => return give_up(dead),
+            Err(dead) => return give_up(*dead),
         }
     }
 }
 
 /// Passes the upstream's own words on where they are the caller's to read, and speaks for it elsewhere.
-fn give_up(dead: Box<Dead>) -> Result<Response, Refused> {
-    match *dead {
+fn give_up(dead: Dead) -> Result<Response, Refused> {
+    match dead {
         Dead { setback, answer: Some(answer), .. } => Ok(Response::Passed(answer, setback)),
         Dead { setback, .. } => Err(Refused::Failed(setback.outcome)),
     }
