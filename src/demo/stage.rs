@@ -121,7 +121,8 @@ impl Stage {
         writeln!(
             out,
             "3. Why it went there: the last request, with its decision chain, usage and cost:\n\n\
-             curl -s '{base}/api/v1/requests?limit=1' -H 'authorization: Bearer {token}'\n"
+             T='authorization: Bearer {token}'; curl -s -H \"$T\" {base}/api/v1/requests/$(curl -s -H \"$T\" \
+             '{base}/api/v1/requests?limit=1' | sed -E 's/.*\"id\":\"([^\"]+)\".*/\\1/')\n"
         )?;
         writeln!(out, "   `north` works again after: curl -s {north}/_script -d '{{\"mode\":\"ok\"}}'")?;
         writeln!(out, "   For a client of your own: base URL {base}, key {key}; end with Ctrl-C.\n")?;

@@ -133,7 +133,7 @@ impl Refused {
         let (reason, retry_after) = self.reason();
         let refusal = Refusal {
             reason,
-            message: format!("{self} (request {request})"),
+            message: self.to_string(),
             request_id: request.to_string(),
             retry_after,
             resets_at_unix: None,
