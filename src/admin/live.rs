@@ -143,14 +143,17 @@ pub(super) async fn simulate(admin: Data<Admin>, Body(body): Body<SimulateBody>)
     };
     let key = KeyId(key);
     let groups = groups(&admin, key).await?;
+    let operation = body.operation.or(Operation::Generate);
     let session = body.session.map(|text| Some(text.0)).or(None);
+    // Like a real request: only what is a turn belongs to its conversation.
+    let session = session.filter(|_| matches!(operation, Operation::Generate | Operation::Compact));
     let session = session.map(|text| session_of(key, format, &model, &text)).transpose()?;
     let ask = Ask {
         request: RequestId::new(),
         key,
         groups: groups.into(),
         format,
-        operation: body.operation.or(Operation::Generate),
+        operation,
         model,
         session,
         session_goes_on: true,

@@ -1,0 +1,72 @@
+//! Alive, ready, healthy: told to anyone, and nothing beyond that.
+
+use actix_web::test::TestRequest;
+use chrono::Utc;
+use pointsman::journal::{quarantine::Quarantine, record::Record, recorder};
+use serde_json::json;
+
+use super::Api;
+use crate::house::{TestHouse, on_both};
+
+on_both! {
+    i44_a_draining_server_is_not_ready_at_once_and_still_alive
+}
+
+async fn i44_a_draining_server_is_not_ready_at_once_and_still_alive(house: TestHouse) {
+    let api = Api::of(&house).await;
+    let ask = async |path: &str| api.send(TestRequest::get().uri(path)).await;
+    assert_eq!(ask("/readyz").await.ok(200), json!({"status": "ready"}));
+    assert_eq!(ask("/health").await.ok(200)["status"], "ok");
+    house.drain.begin();
+    assert_eq!(
+        ask("/readyz?verbose").await.ok(503),
+        json!({
+            "status": "not_ready",
+            "checks": {"database_read": true, "recorder_has_room": true, "not_draining": false},
+        })
+    );
+    assert_eq!(ask("/livez").await.ok(200), json!({"status": "alive"}));
+    assert_eq!(ask("/health").await.ok(200)["status"], "draining");
+}
+
+#[actix::test]
+async fn i42_a_server_that_can_keep_no_more_records_is_not_ready() {
+    let mut house = TestHouse::on_sqlite().await;
+    let quarantine = Quarantine::new(std::path::Path::new("never-written-to"));
+    // Nobody runs the writer, as if the database had been away for long.
+    let (recorder, _writer) = recorder::recorder(house.store.clone(), quarantine, 10);
+    house.recorder = recorder;
+    let api = Api::of(&house).await;
+    let ready = async || api.send(TestRequest::get().uri("/readyz")).await.status;
+    for _ in 0..8 {
+        house.recorder.record(Record::plain(Utc::now()));
+    }
+    assert_eq!(ready().await, 200);
+    house.recorder.record(Record::plain(Utc::now()));
+    assert_eq!(ready().await, 503, "a tenth of the room is kept for what is under way");
+    let health = api.send(TestRequest::get().uri("/health")).await.ok(200);
+    assert_eq!(health["degraded"], json!(["recorder_full"]));
+    assert_eq!(health["recorder"], json!({"waiting": 9, "bound": 10, "set_aside": 0}));
+}
+
+#[actix::test]
+async fn health_names_what_is_degraded_and_nobody() {
+    let mut house = TestHouse::on_sqlite().await;
+    let api = Api::of(&house).await;
+    let named =
+        json!({"name": "canary", "kind": "claude", "base_url": "https://x.example", "credential": "s"});
+    api.post("/api/v1/providers", named).await.ok(201);
+    house.store = TestHouse::store_that_is_away();
+    let api = Api::of(&house).await;
+    api.never_show("canary");
+    api.never_show("127.0.0.1");
+    let health = api.send(TestRequest::get().uri("/health")).await.ok(200);
+    assert_eq!(health["status"], "degraded");
+    assert_eq!(health["degraded"], json!(["database_away"]));
+    assert_eq!((&health["store"], &health["version"]), (&json!("sqlite"), &json!(env!("CARGO_PKG_VERSION"))));
+    assert_eq!(
+        api.send(TestRequest::get().uri("/readyz")).await.status,
+        200,
+        "what is in memory goes on serving"
+    );
+}

@@ -1,0 +1,13 @@
+//! The control plane, asked over HTTP on a house of its own.
+
+mod api;
+mod health;
+mod live;
+mod prices;
+mod providers;
+mod publishing;
+mod requests;
+mod rights;
+mod users_and_keys;
+
+use self::api::Api;

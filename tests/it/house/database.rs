@@ -1,0 +1,43 @@
+//! One story, both databases: an SQLite file, and a schema of its own in the PostgreSQL server that
+//! `POINTSMAN_TEST_POSTGRES_URL` names.
+
+use std::future::Future;
+
+use pointsman::config::{Secret, store::StoreUrl};
+use tokio_postgres::NoTls;
+
+use super::TestHouse;
+
+/// Makes one test per database out of each `async fn name(house: TestHouse)`.
+macro_rules! on_both {
+    ($($name:ident)+) => {
+        $(mod $name {
+            #[actix::test]
+            async fn on_sqlite() {
+                super::$name($crate::house::TestHouse::on_sqlite().await).await;
+            }
+
+            #[actix::test]
+            async fn on_postgres() {
+                $crate::house::TestHouse::run_on_postgres(super::$name).await;
+            }
+        })+
+    };
+}
+pub(crate) use on_both;
+
+impl TestHouse {
+    /// Tells a story on PostgreSQL, where there is one. CI has one: the suite of the store sees to that.
+    pub(crate) async fn run_on_postgres<T: Future<Output = ()>>(story: impl FnOnce(Self) -> T) {
+        let Ok(server) = std::env::var("POINTSMAN_TEST_POSTGRES_URL") else { return };
+        let schema = format!("test_{}", uuid::Uuid::now_v7().simple());
+        let (client, connection) = tokio_postgres::connect(&server, NoTls).await.unwrap();
+        actix::spawn(connection);
+        client.batch_execute(&format!("CREATE SCHEMA {schema}")).await.unwrap();
+        let separator = if server.contains('?') { '&' } else { '?' };
+        let url = format!("{server}{separator}options=-c%20search_path%3D{schema}");
+        let directory = tempfile::tempdir().unwrap();
+        story(Self::build(StoreUrl::Postgres(Secret::new(url)), directory).await).await;
+        client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    }
+}
