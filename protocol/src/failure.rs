@@ -216,6 +216,8 @@ fn classify(status: u16, words: &[&str], text: &str) -> ErrorClass {
         return class;
     }
     match status {
+        // A page for people is a wall in front of the API, and says nothing about the credential.
+        403 if words.is_empty() && text.starts_with('<') => ProviderFailed,
         401..=403 => CredentialRejected,
         404 | 405 => not_found(words, text),
         429 => RateLimited,

@@ -57,6 +57,7 @@ pub fn comes_down(name: &str) -> bool {
     !is_hop_by_hop(name)
         && !name.starts_with("x-pointsman-")
         && !CREDENTIALS.contains(&name)
+        // These speak about the host they come from, and the caller would take them for ours.
         && !matches!(name, "set-cookie" | "set-cookie2" | "alt-svc" | "strict-transport-security")
 }
 

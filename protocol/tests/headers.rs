@@ -6,8 +6,9 @@ use protocol::headers::{
 
 #[test]
 fn i31_credentials_framing_and_origin_never_go_up() {
-    for name in CREDENTIALS {
-        assert!(!goes_up(name) && !comes_down(name), "{name}");
+    // By name, not by the list under test.
+    for name in ["authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie", "proxy-authorization"] {
+        assert!(!goes_up(name) && !comes_down(name) && CREDENTIALS.contains(&name), "{name}");
     }
     for name in [
         "connection",
