@@ -176,6 +176,19 @@ proptest! {
         prop_assert_eq!(&events(bytes.chunks(1)), &expected);
     }
 
+    /// Where a stream breaks off, our error is written as the bytes demand, not as they were cut.
+    #[test]
+    fn i26_any_cut_leaves_the_reader_at_the_same_place(bytes in stream(), places in prop::collection::vec(any::<usize>(), 0..8)) {
+        let place = |chunks: Vec<&[u8]>| {
+            let mut framer = Framer::new();
+            chunks.iter().for_each(|chunk| framer.push(chunk, |_| {}));
+            framer.between_events()
+        };
+        let whole = place(vec![&bytes]);
+        prop_assert_eq!(place(cut(&bytes, &places)), whole);
+        prop_assert_eq!(place(bytes.chunks(1).collect()), whole);
+    }
+
     #[test]
     fn i26_any_cut_gives_the_same_filtered_stream(bytes in chat_stream(), places in prop::collection::vec(any::<usize>(), 0..8)) {
         let whole = filtered([bytes.as_slice()]);
