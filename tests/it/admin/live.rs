@@ -119,6 +119,7 @@ async fn a_session_is_listed_simulated_and_forgotten() {
         operation: Operation::Generate,
         model: "claude-sonnet-4-5-20250929".to_owned(),
         session: Some(session),
+        session_goes_on: true,
         session_is_marked: true,
         continues: None,
     });
