@@ -248,6 +248,7 @@ impl Rooms {
             ..actors::Settings::default()
         };
         let gateway = Gateway::start(state_thread, Clock::system(), settings);
+        gateway.watch(state_thread);
         let digester = Digester::for_api_keys(&key);
         let current = Arc::new(Current::new(store.clone(), gateway.clone(), digester.clone()));
         let proxy = Data::new(Proxy {

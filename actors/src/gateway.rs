@@ -19,7 +19,7 @@ use crate::{
         id::SessionId,
         messages::{ListSessions, SessionView, Unbind},
     },
-    supervisor::{Leash, Mailbox, Roster, Snapshot, Undelivered, guard},
+    supervisor::{Leash, Mailbox, Roster, Snapshot, Undelivered, guard, watchdog::Watchdog},
 };
 
 /// How the house behaves.
@@ -77,6 +77,15 @@ impl Gateway {
         });
         roster.enlist("dispatcher", "main", &dispatcher);
         Self { dispatcher, sessions, roster, clock, settings }
+    }
+
+    /// Has the thread of the state actors watched for being held up.
+    pub fn watch(&self, thread: &ArbiterHandle) {
+        let (clock, leash) = (self.clock, self.settings.leash);
+        let watchdog = guard::start(thread, clock, leash, "watchdog".to_owned(), move |_, vitals| {
+            Watchdog::new(clock, vitals)
+        });
+        self.roster.enlist("watchdog", "main", &watchdog);
     }
 
     /// A request sets out.
