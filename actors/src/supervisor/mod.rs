@@ -1,7 +1,7 @@
 //! Supervision: what keeps an actor's address good for as long as the process lives.
 //!
 //! [`guard`] polls an actor and survives its panics, [`vitals`] is what it notes about the actor's
-//! health, [`mailbox`] is how others reach it, and [`roster`] is the list of everyone under guard, and
+//! health, [`mailbox`] is how others reach it, [`roster`] is the list of everyone under guard, and
 //! [`watchdog`] sees how late their thread comes to what is due.
 
 pub mod guard;
