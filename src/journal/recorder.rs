@@ -24,8 +24,8 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, sleep, timeout_at},
+    sync::{Notify, mpsc, oneshot},
+    time::sleep,
 };
 
 use super::{quarantine::Quarantine, record::Record};
@@ -95,6 +95,8 @@ struct Gauges {
     committed: AtomicUsize,
     set_aside: AtomicUsize,
     failed_commits: AtomicUsize,
+    /// Somebody waits for what was recorded.
+    hurry: Notify,
 }
 
 enum Entry {
@@ -154,6 +156,7 @@ impl Recorder {
     pub async fn flush(&self) {
         let (done, answered) = oneshot::channel();
         if self.queue.send(Entry::Flush(done)).is_ok() {
+            self.gauges.hurry.notify_one();
             // An error means that the writer is gone, and with it everything to wait for.
             let _ = answered.await;
         }
@@ -175,10 +178,13 @@ impl<L: RequestLog> Writer<L> {
     }
 
     /// What comes within a moment, up to one group. A flush ends the wait.
+    ///
+    /// The moment is slept through, with the queue unwatched: waking this thread for each record would cost
+    /// whoever records it more than the record does.
     async fn gather(&mut self, first: Entry) -> (Vec<Record>, Vec<oneshot::Sender<()>>) {
-        let until = Instant::now() + GATHER;
         let mut group = Vec::new();
         let mut waiting = Vec::new();
+        let mut slept = false;
         let mut next = Some(first);
         while let Some(entry) = next.take() {
             match entry {
@@ -188,7 +194,11 @@ impl<L: RequestLog> Writer<L> {
             if group.len() == GROUP || !waiting.is_empty() {
                 break;
             }
-            next = timeout_at(until, self.queue.recv()).await.ok().flatten();
+            next = self.queue.try_recv().ok();
+            if next.is_none() && !std::mem::replace(&mut slept, true) {
+                tokio::select! { () = sleep(GATHER) => (), () = self.gauges.hurry.notified() => () }
+                next = self.queue.try_recv().ok();
+            }
         }
         (group, waiting)
     }

@@ -9,6 +9,7 @@ use actors::ids::RequestId;
 use chrono::DateTime;
 use proptest::prelude::*;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::*;
 
