@@ -3,7 +3,7 @@
 //! It stands between the matched route and its handler, so what is allowed is decided on the route and on
 //! nothing a request says about itself (C-03), before a byte of the body is read.
 
-use std::panic::AssertUnwindSafe;
+use std::{future::Future, panic::AssertUnwindSafe};
 
 use actix_web::{
     Error,
@@ -34,10 +34,9 @@ pub(super) async fn pass(
     let told = request.request().clone();
     let mut response = match check(right, &request) {
         Err(problem) => request.error_response(problem),
-        // A panic costs its caller a proper answer, and nobody else anything.
-        Ok(()) => match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(()) => match caught(next.call(request)).await {
             Ok(response) => response?,
-            Err(_) => ServiceResponse::from_err(Problem::internal("the handler panicked"), told),
+            Err(problem) => ServiceResponse::from_err(problem, told),
         },
     };
     let cause = response.response().error().and_then(|error| error.as_error::<Problem>()?.cause());
@@ -50,6 +49,13 @@ pub(super) async fn pass(
         headers.insert(REQUEST_ID, id);
     }
     Ok(response)
+}
+
+/// What `work` comes to. A panic costs its caller the answer, which is still one, and nobody else anything
+/// (C-25).
+async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
+    let panicked = |_| Problem::internal("the handler panicked");
+    AssertUnwindSafe(work).catch_unwind().await.map_err(panicked)
 }
 
 fn check(right: Right, request: &ServiceRequest) -> Result<(), Problem> {
@@ -70,4 +76,21 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (one, none) = (all.next()?, all.next());
     let (scheme, token) = one.to_str().ok()?.split_once(' ')?;
     (none.is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{body::to_bytes, error::ResponseError as _};
+
+    use super::*;
+
+    #[actix::test]
+    async fn c25_a_panic_becomes_an_answer_that_tells_nothing_of_it() {
+        assert_eq!(caught(async { 7 }).await.unwrap(), 7);
+        let problem = caught(async { panic!("canary") }).await.map(|()| 0).unwrap_err();
+        assert_eq!(problem.code(), Code::Internal);
+        let body = to_bytes(problem.error_response().into_body()).await.unwrap();
+        let body = String::from_utf8_lossy(&body);
+        assert!(body.contains("x-pointsman-request-id") && !body.contains("canary"), "{body}");
+    }
 }

@@ -1,7 +1,7 @@
 //! A write and its taking effect belong together, whatever happens in between (I-41).
 
 use actix_web::http::Method;
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::join_all};
 use serde_json::json;
 
 use super::Api;
@@ -72,15 +72,16 @@ async fn i41_a_change_that_cannot_take_effect_is_no_success_and_is_caught_up_wit
 }
 
 #[actix::test]
-async fn writes_side_by_side_are_each_in_force_when_answered() {
+async fn i41_writes_side_by_side_are_each_in_force_when_answered() {
     let house = TestHouse::on_sqlite().await;
     let api = Api::of(&house).await;
-    for count in 1..=20 {
-        let one = api.post("/api/v1/providers", provider(&format!("p{count}")));
-        let body = json!({"input_usd_per_mtok": count, "output_usd_per_mtok": 0});
-        let (made, priced) = futures_util::future::join(one, api.put("/api/v1/prices/m", body)).await;
-        made.ok(201);
-        priced.ok(200);
-        assert_eq!(house.current.cards().len(), count, "what was answered is in force");
-    }
+    let writes = (1..=40).map(|count| {
+        let (api, house, name) = (&api, &house, format!("p{count}"));
+        async move {
+            api.post("/api/v1/providers", provider(&name)).await.ok(201);
+            assert!(names(house).contains(&name), "{name} was answered and is not in force");
+        }
+    });
+    join_all(writes).await;
+    assert_eq!(names(&house).len(), 40);
 }
