@@ -121,7 +121,6 @@ async fn a_session_is_listed_simulated_and_forgotten() {
         session: Some(session),
         session_goes_on: true,
         session_is_marked: true,
-        session_goes_on: true,
         continues: None,
     });
     drop(journey.next().await.unwrap());
