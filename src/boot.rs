@@ -296,6 +296,7 @@ async fn open(plan: Plan, listener: TcpListener) -> anyhow::Result<(Rooms, Serve
             .app_data(rooms.proxy)
             .app_data(rooms.admin)
             .app_data(rooms.ops)
+            .configure(proxy::configure)
             .configure(ops::configure)
             .configure(admin::configure)
             .default_service(web::route().to(proxy::serve))

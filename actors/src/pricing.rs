@@ -31,7 +31,8 @@ impl Price {
             (&self.cache_write_1h_usd_per_mtok, usage.cache_write_1h_tokens),
             (&self.cache_read_usd_per_mtok, usage.cache_read_tokens),
         ];
-        let per_million: Money = parts.into_iter().map(|(price, tokens)| price.times(tokens)).sum();
+        let spent = parts.into_iter().filter(|(_, tokens)| *tokens > 0);
+        let per_million: Money = spent.map(|(price, tokens)| price.times(tokens)).sum();
         per_million.per_million() * multiplier
     }
 }

@@ -1,7 +1,7 @@
 //! The recorder: takes records from wherever a request ended and commits them in groups.
 //!
 //! ```text
-//! Recorder::record ──▶ queue (counted) ──▶ Writer: ≤ 200 records or 50 ms ──▶ one transaction
+//! Recorder::record ──▶ queue (counted) ──▶ Writer: ≤ 500 records or 100 ms ──▶ one transaction
 //!                                              │ away     wait, try the same again, for ever
 //!                                              │ refused  halve until the bad one stands alone
 //!                                              └▶ quarantine, if the log takes other records
@@ -31,8 +31,8 @@ use tokio::{
 use super::{quarantine::Quarantine, record::Record};
 
 /// Records per commit, and how long the first of them waits for company.
-const GROUP: usize = 200;
-const GATHER: Duration = Duration::from_millis(50);
+const GROUP: usize = 500;
+const GATHER: Duration = Duration::from_millis(100);
 
 /// Pauses between tries while the database is away: doubled from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

@@ -25,7 +25,7 @@ use protocol::{Call, Format, Operation, Reading, Streaming, family};
 
 use super::{Proxy, refusal::Refused};
 use crate::{
-    current::{keys::Caller, prices::formula},
+    current::keys::Caller,
     journal::record::{AttemptRecord, Document, Ending, Failure, Metering, Record},
 };
 
@@ -255,8 +255,8 @@ impl Dispatch {
         let names = [self.record.upstream_model.as_deref(), self.record.model.as_deref()];
         let Some(price) = names.into_iter().flatten().find_map(|model| prices.find(model)) else { return };
         let multiplier = self.multiplier();
-        self.record.cost = Some(price.price.cost(&usage, &multiplier));
-        self.record.price = Document::of(&formula(price, &multiplier)).ok();
+        self.record.cost = Some(price.row.price.cost(&usage, &multiplier));
+        self.record.price = price.formula(&multiplier);
     }
 
     fn multiplier(&self) -> Money {

@@ -18,7 +18,7 @@ use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    web::{Data, Payload},
+    web::{Data, Payload, ServiceConfig, resource, route},
 };
 use actors::{Gateway, clock::Clock, ids::RequestId};
 use chrono::{DateTime, Utc};
@@ -46,6 +46,14 @@ pub struct Proxy {
     pub max_body_bytes: usize,
     /// Peers whose word about the client's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Puts the paths that are asked all the time before everybody else's, where the router finds them first.
+/// What they and all others mean is for [`serve`] to say.
+pub fn configure(app: &mut ServiceConfig) {
+    for path in routes::common() {
+        app.service(resource(path).route(route().to(serve)));
+    }
 }
 
 /// Handles whatever no other plane has claimed.

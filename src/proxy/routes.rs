@@ -36,6 +36,11 @@ const ALIASES: [(&str, &[Format]); 4] = [
 /// The lists of models. Asked with GET; a slash and a name behind it asks for one.
 const MODELS: [&str; 2] = ["/v1/models", "/v1beta/models"];
 
+/// The paths most requests come on.
+pub(super) fn common() -> impl Iterator<Item = &'static str> {
+    CALLS.iter().map(|(path, ..)| *path)
+}
+
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {

@@ -37,8 +37,6 @@ CREATE INDEX requests_started_at_idx ON requests (started_at, id);
 CREATE INDEX requests_user_id_idx ON requests (user_id, started_at, id);
 CREATE INDEX requests_key_id_idx ON requests (key_id, started_at, id);
 CREATE INDEX requests_provider_id_idx ON requests (provider_id, started_at, id);
-CREATE INDEX requests_model_idx ON requests (model, started_at, id);
-CREATE INDEX requests_status_idx ON requests (status, started_at, id);
 CREATE INDEX requests_session_idx ON requests (session, started_at, id);
 
 CREATE TABLE attempts (

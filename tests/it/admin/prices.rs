@@ -11,7 +11,7 @@ on_both! {
 }
 
 fn in_force(house: &TestHouse, model: &str) -> Option<String> {
-    house.current.prices().find(model).map(|row| row.price.input_usd_per_mtok.to_string())
+    house.current.prices().find(model).map(|listed| listed.row.price.input_usd_per_mtok.to_string())
 }
 
 async fn a_typed_price_counts_at_once_and_until_it_is_removed(house: TestHouse) {
