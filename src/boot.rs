@@ -19,7 +19,7 @@ use actors::{Gateway, clock::Clock};
 use anyhow::{Context, bail};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{Notify, oneshot},
+    sync::{Semaphore, oneshot},
     time::timeout,
 };
 
@@ -96,7 +96,7 @@ where
 
     let (rooms, handle, server) = open(plan, listener).await?;
     rooms.current.load().await?;
-    let stopper = Stopper { told: Arc::default() };
+    let stopper = Stopper { told: Arc::new(Semaphore::new(0)) };
     log::info!("serving on http://{address}");
     let house = House {
         address,
@@ -129,13 +129,21 @@ where
 /// Stops a house that serves. Clones stop the same one.
 #[derive(Debug, Clone)]
 pub struct Stopper {
-    told: Arc<Notify>,
+    /// One permit for each time it was told: none is lost while nobody waits for it.
+    told: Arc<Semaphore>,
 }
 
 impl Stopper {
     /// Lets running requests end; told a second time, stops at once.
     pub fn stop(&self) {
-        self.told.notify_one();
+        self.told.add_permits(1);
+    }
+
+    async fn told(&self) {
+        // Nobody closes it.
+        if let Ok(permit) = self.told.acquire().await {
+            permit.forget();
+        }
     }
 }
 
@@ -372,7 +380,7 @@ async fn stop_when_told(
 ) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut told = async || {
-        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => (), () = stopper.told.notified() => () }
+        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => (), () = stopper.told() => () }
     };
     told().await;
     drain.begin();
