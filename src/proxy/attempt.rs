@@ -16,7 +16,7 @@ use actix_web::{
 use actors::provider::{card::Card, outcome::Outcome};
 use futures_util::StreamExt;
 use protocol::{
-    Call, Format, Operation, Streaming,
+    Call, Format, Operation, Reading, Streaming,
     failure::{self, ErrorClass, UpstreamError},
     hints,
     openai_chat::filter::UsageFilter,
@@ -56,6 +56,8 @@ impl Wish {
 pub(super) struct Begun {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    /// How it comes.
+    pub(super) shape: Shape,
     /// What was held back; the tap has read it.
     pub(super) held: Vec<Bytes>,
     /// What is still to come; none when everything is here.
@@ -120,6 +122,7 @@ pub(super) async fn run(
     let begun = Begun {
         status,
         headers,
+        shape,
         held: Vec::new(),
         rest: Some(incoming.body),
         tap: Tap::new(wish.format, wish.operation, shape),
@@ -191,7 +194,7 @@ fn judge(begun: Begun) -> Result<Begun, Box<Dead>> {
     let reading = begun.tap.reading();
     let status = Some(begun.status.as_u16());
     if let Some(error) = &reading.error {
-        return match outcome_of_error(error, Outcome::ErrorInside) {
+        return match outcome_of_error(error, own_failure(reading)) {
             // What is wrong with the request is for the caller to read.
             Outcome::CallersFault => Ok(begun),
             outcome => {
@@ -204,12 +207,8 @@ fn judge(begun: Begun) -> Result<Begun, Box<Dead>> {
     if reading.ended || begun.rest.is_some() {
         return Ok(begun);
     }
-    let (outcome, error) = if reading.garbage || reading.events == 0 {
-        (Outcome::Garbage, "the answer is none of this api")
-    } else {
-        (Outcome::Cut, "the answer ended before its end mark")
-    };
-    Err(Dead::without_answer(outcome, status, error.to_owned(), true))
+    let error = "the answer ended before its end mark".to_owned();
+    Err(Dead::without_answer(Outcome::Cut, status, error, true))
 }
 
 /// An answer whose status is an error.
@@ -289,6 +288,12 @@ pub(super) fn outcome_of_error(error: &UpstreamError, own: Outcome) -> Outcome {
         ErrorClass::ModelUnknown | ErrorClass::NotFound => Outcome::ModelUnknown,
         ErrorClass::ProviderFailed => own,
     }
+}
+
+/// What to call an error inside a good status that is the provider's own: told in its API's words, or an answer
+/// that is none of that API.
+pub(super) fn own_failure(reading: &Reading) -> Outcome {
+    if reading.garbage { Outcome::Garbage } else { Outcome::ErrorInside }
 }
 
 /// An upstream's error in a line, for the row.

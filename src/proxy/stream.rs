@@ -26,12 +26,12 @@ use futures_util::{Stream, future::FutureExt};
 use protocol::{
     openai_chat::filter::UsageFilter,
     refusal,
-    tap::{Stage, Tap},
+    tap::{Shape, Stage, Tap},
 };
 use tokio::time::Sleep;
 
 use super::{
-    attempt::{Begun, describe, outcome_of, outcome_of_error},
+    attempt::{Begun, describe, outcome_of, outcome_of_error, own_failure},
     dispatch::{Dispatch, End},
     headers,
 };
@@ -40,7 +40,8 @@ use crate::{
     upstream::{Body, Fault},
 };
 
-/// How long an error event may take to leave before the connection is broken off behind it.
+/// How long what was said last may take to leave before the connection is broken off behind it: what is
+/// still in the server's buffers then is lost, at worst the whole answer with its head.
 const LINGER: Duration = Duration::from_millis(100);
 
 /// An answer's body.
@@ -63,7 +64,7 @@ pub(super) struct BrokeOff;
 
 /// The answer to the caller, from a provider that has begun to give it.
 pub(super) fn respond(mut dispatch: Dispatch, begun: Begun) -> HttpResponse {
-    let Begun { status, headers: upstreams, held, rest, tap, filter, .. } = begun;
+    let Begun { status, headers: upstreams, shape, held, rest, tap, filter } = begun;
     let mut builder = HttpResponse::build(status);
     for (name, value) in headers::downward(&upstreams) {
         builder.append_header((name.clone(), value.clone()));
@@ -71,10 +72,12 @@ pub(super) fn respond(mut dispatch: Dispatch, begun: Begun) -> HttpResponse {
     dispatch.began();
     dispatch.stamp(&mut builder);
     let length = upstreams.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let size = match (&rest, &filter) {
-        (None, None) => BodySize::Sized(held.iter().map(|chunk| chunk.len() as u64).sum()),
-        (Some(_), None) => length.map_or(BodySize::Stream, BodySize::Sized),
-        (_, Some(_)) => BodySize::Stream,
+    let size = match (&rest, &filter, shape) {
+        (None, None, _) => BodySize::Sized(held.iter().map(|chunk| chunk.len() as u64).sum()),
+        (Some(_), None, Shape::Whole) => length.map_or(BodySize::Stream, BodySize::Sized),
+        // No length is promised for a stream, even if the upstream did: an error event would fill up what a
+        // cut left open, and the caller see a clean end (I-27).
+        (Some(_), None, Shape::Sse | Shape::JsonArray) | (_, Some(_), _) => BodySize::Stream,
     };
     let held = held.into();
     let (passed, breaking) = (0, None);
@@ -95,14 +98,22 @@ impl Down {
                     chunk => return Poll::Ready(Some(Ok(self.count(chunk)))),
                 }
             }
-            let Some(rest) = &mut self.rest else { return Poll::Ready(self.end(None)) };
+            let Some(rest) = &mut self.rest else {
+                match self.end(None) {
+                    None if self.breaking.is_some() => continue,
+                    last => return Poll::Ready(last.map(Ok)),
+                }
+            };
             match Pin::new(rest).poll_next(task) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(chunk))) => {
                     self.tap.push(&chunk);
                     self.held.push_back(chunk);
                 }
-                Poll::Ready(Some(Err(fault))) => return Poll::Ready(self.end(Some(fault))),
+                Poll::Ready(Some(Err(fault))) => match self.end(Some(fault)) {
+                    None if self.breaking.is_some() => {}
+                    last => return Poll::Ready(last.map(Ok)),
+                },
                 Poll::Ready(None) => {
                     self.rest = None;
                     self.tap.finish();
@@ -134,25 +145,21 @@ impl Down {
         chunk
     }
 
-    /// The upstream has no more to say, or can't. Says what the caller gets as the last thing.
-    fn end(&mut self, fault: Option<Fault>) -> Option<Result<Bytes, BrokeOff>> {
+    /// The upstream has no more to say, or can't. Says what the caller gets as the last thing, if anything;
+    /// `breaking` says how it ends behind that.
+    fn end(&mut self, fault: Option<Fault>) -> Option<Bytes> {
         let mut dispatch = self.dispatch.take()?;
         let end = judge(&self.tap, fault);
-        let farewell = (end.ending == Ending::Cut && self.tap.stage() != Stage::Ended)
-            .then(|| self.cut_event(&dispatch));
         let cut = end.ending == Ending::Cut;
+        // Behind its end mark or an error of the provider's own there is nothing left to tell.
+        let unfinished = matches!(self.tap.stage(), Stage::Silent | Stage::Meaningful);
+        let farewell = (cut && unfinished).then(|| self.cut_event(&dispatch));
         self.rest = None;
         dispatch.answered(self.status.as_u16(), end, self.tap.reading(), self.passed);
-        if !cut {
-            return None;
+        if cut {
+            self.breaking = Some(Box::pin(tokio::time::sleep(LINGER)));
         }
-        match farewell.flatten() {
-            Some(event) => {
-                self.breaking = Some(Box::pin(tokio::time::sleep(LINGER)));
-                Some(Ok(event))
-            }
-            None => Some(Err(BrokeOff)),
-        }
+        farewell.flatten()
     }
 
     /// What tells the caller, in its dialect, that the answer is not whole, where there is room for it.
@@ -171,9 +178,9 @@ impl Down {
 fn judge(tap: &Tap, fault: Option<Fault>) -> End {
     let reading = tap.reading();
     if let Some(error) = &reading.error {
-        let outcome = outcome_of_error(error, Outcome::ErrorInside);
-        let cool_down = error.retry_after;
-        return End { outcome, ending: Ending::Failed, cool_down, error: Some(describe(error)) };
+        let outcome = outcome_of_error(error, own_failure(reading));
+        let ending = if fault.is_some() { Ending::Cut } else { Ending::Failed };
+        return End { outcome, ending, cool_down: error.retry_after, error: Some(describe(error)) };
     }
     match (fault, reading.ended) {
         (None, true) => {
