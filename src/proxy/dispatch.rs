@@ -21,7 +21,7 @@ use actors::{
     provider::{card::Card, outcome::Outcome},
     session::id::SessionId,
 };
-use protocol::{Call, Format, Operation, Reading, Streaming, family};
+use protocol::{Call, Format, Operation, Reading, Streaming, Usage, family};
 
 use super::{Proxy, refusal::Refused};
 use crate::{
@@ -245,12 +245,14 @@ impl Dispatch {
 
     /// Notes what the answer consumed, and what that costs at the price of the moment.
     fn settle(&mut self, reading: &Reading) {
-        let Some(usage) = reading.usage else { return };
         if self.record.operation == Some(Operation::CountTokens) {
             return;
         }
-        let exact = reading.usage_final && reading.ended;
-        self.record.metering = if exact { Metering::Exact(usage) } else { Metering::Estimated(usage) };
+        self.record.metering = metering(reading, self.record.bytes_up);
+        if self.record.metering == Metering::None {
+            return;
+        }
+        let usage = self.record.metering.usage();
         let prices = self.proxy.current.prices();
         let names = [self.record.upstream_model.as_deref(), self.record.model.as_deref()];
         let Some(price) = names.into_iter().flatten().find_map(|model| prices.find(model)) else { return };
@@ -319,6 +321,24 @@ impl Drop for Dispatch {
         }
         let empty = Record::new(self.record.id, self.record.started_at);
         self.proxy.record(std::mem::replace(&mut self.record, empty));
+    }
+}
+
+/// Bytes of text that are taken for one token where nobody counted.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// What an answer consumed, as well as that is known (I-28): usage comes with a stream's last event, so one
+/// that was cut tells little of what was said, or nothing.
+fn metering(reading: &Reading, bytes_up: u64) -> Metering {
+    match reading.usage {
+        Some(usage) if reading.usage_final && reading.ended => Metering::Exact(usage),
+        None if reading.output_bytes == 0 => Metering::None,
+        told => {
+            let asked = Usage { input_tokens: bytes_up / BYTES_PER_TOKEN, ..Usage::default() };
+            let usage = told.unwrap_or(asked);
+            let said = reading.output_bytes.div_ceil(BYTES_PER_TOKEN);
+            Metering::Estimated(Usage { output_tokens: usage.output_tokens.max(said), ..usage })
+        }
     }
 }
 
