@@ -75,6 +75,14 @@ pub(super) fn read(raw: &[u8], bodiless: bool) -> Result<Head, Malformed> {
         if (about_the_body && never_a_body) || is(line, "connection") || is(line, "upgrade") {
             continue;
         }
+        // Since `connection` itself goes no further, what it names must be dropped here (I-31); never what says
+        // how the body is to be read.
+        if !line.name.to_ascii_lowercase().starts_with("content-")
+            && !about_the_body
+            && named(response.headers, line)
+        {
+            continue;
+        }
         text.put_slice(line.name.as_bytes());
         text.put_slice(b": ");
         text.put_slice(line.value);
@@ -110,6 +118,16 @@ fn framing(lines: &[httparse::Header<'_>], newer: bool) -> Result<Framing, Malfo
         return Err(Malformed::LengthAndChunks);
     }
     Ok(found)
+}
+
+/// Whether a `connection` line says that `line` belongs to this connection only.
+fn named(lines: &[httparse::Header<'_>], line: &httparse::Header<'_>) -> bool {
+    let name = line.name.as_bytes();
+    let mut options = lines
+        .iter()
+        .filter(|line| is(line, "connection"))
+        .flat_map(|line| line.value.split(|byte| *byte == b','));
+    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(name))
 }
 
 fn is(line: &httparse::Header<'_>, name: &str) -> bool {
@@ -201,6 +219,11 @@ mod tests {
             (
                 "HTTP/1.1 426 No\r\nupgrade: websocket\r\nconnection: upgrade\r\ncontent-length: 2\r\n\r\n",
                 "HTTP/1.1 426 No\r\ncontent-length: 2\r\n\r\n",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nX-A: 1\r\nconnection: x-a, content-length\r\nconnection: X-B\r\nx-b: 1\r\n\
+                 content-length: 2\r\n\r\n",
+                "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n",
             ),
             (
                 "HTTP/1.1 304 Same\r\ncontent-length: 9\r\netag: x\r\n\r\n",
