@@ -109,7 +109,9 @@ pub(super) async fn run(
 ) -> Result<Begun, Box<Dead>> {
     let first_byte = dispatch.patience(card.timeouts.first_byte());
     let incoming = clients.send(card, outgoing).await.map_err(|fault| Dead::by_fault(fault, None))?;
-    let (status, headers) = (incoming.status, incoming.headers);
+    let (status, mut headers) = (incoming.status, incoming.headers);
+    // Upstreams, and proxies before them, quote what they were sent in headers of any name (C-25).
+    headers.retain(|_, value| !holds_credential(value.as_bytes(), card));
     dispatch.head(status.as_u16(), incoming.retried_stale);
     if status.is_redirection() {
         let error = "the upstream redirects, which is not followed".to_owned();
@@ -247,9 +249,12 @@ async fn refused_by_upstream(
 /// it, and only one in the API's own form (C-25).
 fn may_be_read(answer: &Answer, outcome: Outcome, card: &Card) -> bool {
     let is_json = serde_json::from_slice::<&serde_json::value::RawValue>(&answer.body).is_ok();
+    outcome != Outcome::CredentialRejected && is_json && !holds_credential(&answer.body, card)
+}
+
+fn holds_credential(bytes: &[u8], card: &Card) -> bool {
     let secret = card.credential.reveal().as_bytes();
-    let leaks = !secret.is_empty() && memchr::memmem::find(&answer.body, secret).is_some();
-    outcome != Outcome::CredentialRejected && is_json && !leaks
+    !secret.is_empty() && memchr::memmem::find(bytes, secret).is_some()
 }
 
 fn shape(headers: &HeaderMap, streaming: Streaming) -> Shape {

@@ -201,12 +201,13 @@ impl Dispatch {
     pub(super) fn answered(&mut self, status: u16, end: End, reading: &Reading, bytes_down: u64) {
         let answer = self.answer_id(reading);
         let closing = Closing { cool_down: end.cool_down, answer };
-        self.close_attempt(end.outcome, closing, end.error.clone());
+        let failed = end.error.is_some();
+        self.close_attempt(end.outcome, closing, end.error);
         self.record.status = status;
         self.record.bytes_down = bytes_down;
         self.settle(reading);
-        if let Some(error) = end.error {
-            self.went_wrong(end.outcome.name(), error);
+        if failed {
+            self.went_wrong_in_attempt(end.outcome);
         }
         self.finish(end.ending);
     }
@@ -215,7 +216,7 @@ impl Dispatch {
     pub(super) fn passed_on(&mut self, status: u16, setback: &Setback, bytes_down: u64) {
         self.record.status = status;
         self.record.bytes_down = bytes_down;
-        self.went_wrong(setback.outcome.name(), setback.error.clone());
+        self.went_wrong_in_attempt(setback.outcome);
         self.finish(Ending::Failed);
     }
 
@@ -236,7 +237,7 @@ impl Dispatch {
         let Some(Attempt { grant, mut row }) = self.attempt.take() else { return false };
         row.outcome = outcome;
         row.total = self.proxy.clock().now().duration_since(grant.granted_at());
-        row.error = error;
+        row.error = error.map(|error| without_secret(error, grant.card()));
         self.record.attempts.push(row);
         let provider = grant.provider();
         grant.close(outcome, closing);
@@ -273,6 +274,12 @@ impl Dispatch {
         // Only the Responses API lets a later request name an earlier answer.
         (self.format == Format::OpenaiResponses)
             .then(|| SessionId::new(journey.ask().key, self.format, "", id))
+    }
+
+    /// The last attempt's failure is the request's.
+    fn went_wrong_in_attempt(&mut self, outcome: Outcome) {
+        let error = self.record.attempts.last().and_then(|row| row.error.clone());
+        self.went_wrong(outcome.name(), error.unwrap_or_default());
     }
 
     fn went_wrong(&mut self, kind: &'static str, message: String) {
@@ -322,6 +329,15 @@ impl Drop for Dispatch {
         let empty = Record::new(self.record.id, self.record.started_at);
         self.proxy.record(std::mem::replace(&mut self.record, empty));
     }
+}
+
+/// An upstream's words without our credential, which some quote in their errors (C-08).
+fn without_secret(error: String, card: &Card) -> String {
+    let secret = card.credential.reveal();
+    if secret.is_empty() || !error.contains(secret) {
+        return error;
+    }
+    error.replace(secret, "[credential]")
 }
 
 /// Bytes of text that are taken for one token where nobody counted.
