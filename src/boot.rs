@@ -20,6 +20,7 @@ use anyhow::{Context, bail};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{Semaphore, oneshot},
+    task::AbortHandle,
     time::timeout,
 };
 
@@ -51,6 +52,8 @@ use crate::{
 const BACKLOG: usize = 100_000;
 /// How long the last rows may take to be written when everything else has ended.
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
+/// How long what runs may take to be broken off once its time is over: an error event has to leave.
+const BREAK_OFF_WITHIN: Duration = Duration::from_secs(5);
 /// How long a client's idle connection is kept. Longer than clients keep theirs, so that neither side closes
 /// just as the other sends.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
@@ -112,8 +115,12 @@ where
     opened(house).await?;
 
     let stopping =
-        actix_web::rt::spawn(stop_when_told(stopper, handle, drain.clone(), config.server.drain_timeout));
-    server.await??;
+        stop_when_told(stopper, handle, server.abort_handle(), drain.clone(), config.server.drain_timeout);
+    let stopping = actix_web::rt::spawn(stopping);
+    match server.await {
+        Err(error) if error.is_cancelled() => log::warn!("callers that take nothing were left behind"),
+        served => served??,
+    }
     stopping.abort();
     drain.finish();
     if timeout(FLUSH_WITHIN, recorder.flush()).await.is_err() {
@@ -315,7 +322,8 @@ async fn open(plan: Plan, listener: TcpListener) -> anyhow::Result<(Rooms, Serve
     .h1_allow_half_closed(false)
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEAD_WITHIN)
-    .shutdown_timeout(drain_timeout.as_secs())
+    // Ours ends before: it tells those who run, who then write down why they ended.
+    .shutdown_timeout((drain_timeout + BREAK_OFF_WITHIN).as_secs())
     .disable_signals()
     .listen(listener)?
     .run();
@@ -375,6 +383,7 @@ fn announce(house: &House) -> io::Result<()> {
 async fn stop_when_told(
     stopper: Stopper,
     handle: ServerHandle,
+    server: AbortHandle,
     drain: Drain,
     limit: Duration,
 ) -> io::Result<()> {
@@ -388,12 +397,13 @@ async fn stop_when_told(
         "stopping: running requests may take up to {} s to end; signal again to stop at once",
         limit.as_secs()
     );
-    let graceful = actix_web::rt::spawn(handle.stop(true));
+    // Once it stops gracefully the server hears of nothing else: who runs must be told by ourselves.
+    actix_web::rt::spawn(handle.stop(true));
     if timeout(limit, told()).await.is_ok() {
         log::warn!("stopping at once");
     }
     drain.finish();
-    graceful.abort();
-    handle.stop(false).await;
+    tokio::time::sleep(BREAK_OFF_WITHIN).await;
+    server.abort();
     Ok(())
 }

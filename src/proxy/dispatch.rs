@@ -85,6 +85,11 @@ impl Dispatch {
         self.record.id
     }
 
+    /// Waits until what still runs is broken off.
+    pub(super) fn over(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.proxy.drain.over()
+    }
+
     /// The wire format it speaks.
     pub(super) fn format(&self) -> Format {
         self.format
@@ -230,6 +235,13 @@ impl Dispatch {
             _ if self.record.attempts.is_empty() => Ending::Refused,
             _ => Ending::Failed,
         });
+        response
+    }
+
+    /// The time to finish is over, and nothing went to the caller yet. Being dropped does the rest.
+    pub(super) fn drained(mut self) -> HttpResponse {
+        let response = Refused::Draining.response(self.format, self.record.id);
+        self.record.status = response.status().as_u16();
         response
     }
 

@@ -45,7 +45,12 @@ pub(super) async fn run(
     entry: Entry,
 ) -> HttpResponse {
     let mut dispatch = Dispatch::arrive(&proxy, &request, entry.format);
-    match answer(&proxy, &mut dispatch, &request, payload, &entry).await {
+    let answered = tokio::select! {
+        biased;
+        answered = answer(&proxy, &mut dispatch, &request, payload, &entry) => answered,
+        () = proxy.drain.over() => return dispatch.drained(),
+    };
+    match answered {
         Ok(answer) => respond(dispatch, answer),
         Err(refused) => dispatch.refuse(&refused),
     }

@@ -11,7 +11,7 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -55,6 +55,8 @@ pub(super) struct Down {
     filter: Option<UsageFilter>,
     passed: u64,
     breaking: Option<Pin<Box<Sleep>>>,
+    /// Resolves when the time to finish is over.
+    over: Pin<Box<dyn Future<Output = ()>>>,
 }
 
 /// The answer broke off; the caller sees a connection that ends without a clean end.
@@ -80,8 +82,9 @@ pub(super) fn respond(mut dispatch: Dispatch, begun: Begun) -> HttpResponse {
         (Some(_), None, Shape::Sse | Shape::JsonArray) | (_, Some(_), _) => BodySize::Stream,
     };
     let held = held.into();
-    let (passed, breaking) = (0, None);
-    let down = Down { dispatch: Some(dispatch), status, size, held, rest, tap, filter, passed, breaking };
+    let (passed, breaking, over) = (0, None, Box::pin(dispatch.over()));
+    let down =
+        Down { dispatch: Some(dispatch), status, size, held, rest, tap, filter, passed, breaking, over };
     builder.body(down)
 }
 
@@ -105,7 +108,12 @@ impl Down {
                 }
             };
             match Pin::new(rest).poll_next(task) {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    ready!(self.over.poll_unpin(task));
+                    if let Some(event) = self.drained() {
+                        return Poll::Ready(Some(Ok(event)));
+                    }
+                }
                 Poll::Ready(Some(Ok(chunk))) => {
                     self.tap.push(&chunk);
                     self.held.push_back(chunk);
@@ -153,7 +161,8 @@ impl Down {
         let cut = end.ending == Ending::Cut;
         // Behind its end mark or an error of the provider's own there is nothing left to tell.
         let unfinished = matches!(self.tap.stage(), Stage::Silent | Stage::Meaningful);
-        let farewell = (cut && unfinished).then(|| self.cut_event(&dispatch));
+        let farewell =
+            (cut && unfinished).then(|| self.cut_event(&dispatch, "the answer broke off at the provider"));
         self.rest = None;
         dispatch.answered(self.status.as_u16(), end, self.tap.reading(), self.passed);
         if cut {
@@ -162,10 +171,20 @@ impl Down {
         farewell.flatten()
     }
 
+    /// We are going, and break the answer off. Says what the caller gets as the last thing, if anything.
+    fn drained(&mut self) -> Option<Bytes> {
+        let mut dispatch = self.dispatch.take()?;
+        let farewell = self.cut_event(&dispatch, "the gateway is shutting down");
+        self.rest = None;
+        self.breaking = Some(Box::pin(tokio::time::sleep(LINGER)));
+        dispatch.broke_off(self.status.as_u16(), self.tap.reading(), self.passed);
+        farewell
+    }
+
     /// What tells the caller, in its dialect, that the answer is not whole, where there is room for it.
-    fn cut_event(&self, dispatch: &Dispatch) -> Option<Bytes> {
+    fn cut_event(&self, dispatch: &Dispatch, message: &str) -> Option<Bytes> {
         let request = dispatch.id().to_string();
-        let mut notice = self.tap.cut_here("the answer broke off at the provider", &request);
+        let mut notice = self.tap.cut_here(message, &request);
         if let Some(filter) = &self.filter {
             notice.between_events = filter.between_events();
         }
