@@ -128,13 +128,13 @@ fn centiseconds(span: Duration) -> u128 {
 #[actix::test]
 async fn records_are_committed_in_groups_and_in_order() {
     let rig = Rig::new(Script::default());
-    let sent = records(450);
+    let sent = records(1_050);
     rig.record(&sent);
     rig.recorder.flush().await;
     assert_eq!(rig.stored(), ids(&sent));
     let sizes: Vec<usize> = rig.script(|script| script.tried.iter().map(|(size, _)| *size).collect());
-    assert_eq!(sizes, [200, 200, 50]);
-    assert_eq!((rig.recorder.backlog(), rig.recorder.snapshot().committed), (0, 450));
+    assert_eq!(sizes, [500, 500, 50]);
+    assert_eq!((rig.recorder.backlog(), rig.recorder.snapshot().committed), (0, 1_050));
 }
 
 #[actix::test]
@@ -142,14 +142,14 @@ async fn a_lone_record_waits_for_company_only_a_moment() {
     let rig = Rig::new(Script::default());
     let began = Instant::now();
     rig.record(&records(1));
-    sleep(Duration::from_millis(30)).await;
+    sleep(Duration::from_millis(60)).await;
     rig.record(&records(1));
     assert_eq!(rig.stored().len(), 0);
-    sleep(Duration::from_millis(30)).await;
+    sleep(Duration::from_millis(60)).await;
     let tried = rig.script(|script| script.tried.clone());
     assert_eq!(tried.len(), 1, "both in one commit");
     assert_eq!(tried[0].0, 2);
-    assert_eq!(centiseconds(tried[0].1 - began), 5);
+    assert_eq!(centiseconds(tried[0].1 - began), 10);
 }
 
 #[actix::test]

@@ -3,7 +3,13 @@
 // Stories may unwrap; the lint knows a test room by this mark.
 #[cfg(test)]
 mod admin;
-#[cfg(test)]
+mod crosstalk;
+mod draining;
+mod faults;
+mod headers;
 mod house;
+mod keys;
 mod scripted;
+mod sessions;
+mod streaming;
 mod wire_guard;

@@ -14,7 +14,7 @@ use futures_util::future::LocalBoxFuture;
 use pointsman::{admin, ops};
 use serde_json::Value;
 
-use crate::house::{ADMIN_TOKEN, TestHouse};
+use crate::admin::house::{ADMIN_TOKEN, TestHouse};
 
 type Served = LocalBoxFuture<'static, Result<ServiceResponse<BoxBody>, Error>>;
 

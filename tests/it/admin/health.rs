@@ -6,7 +6,7 @@ use pointsman::journal::{quarantine::Quarantine, record::Record, recorder};
 use serde_json::json;
 
 use super::Api;
-use crate::house::{TestHouse, on_both};
+use crate::admin::house::{TestHouse, on_both};
 
 on_both! {
     i44_a_draining_server_is_not_ready_at_once_and_still_alive

@@ -9,7 +9,7 @@ use protocol::{Format, Operation};
 use serde_json::{Value, json};
 
 use super::Api;
-use crate::house::TestHouse;
+use crate::admin::house::TestHouse;
 
 async fn provider(api: &Api, name: &str, more: &str) -> Value {
     let body = format!(

@@ -2,6 +2,7 @@
 
 mod api;
 mod health;
+mod house;
 mod live;
 mod prices;
 mod providers;

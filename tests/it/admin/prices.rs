@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Api;
-use crate::house::{TestHouse, on_both};
+use crate::admin::house::{TestHouse, on_both};
 
 on_both! {
     a_typed_price_counts_at_once_and_until_it_is_removed

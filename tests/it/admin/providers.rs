@@ -7,7 +7,7 @@ use actors::{
 use serde_json::{Value, json};
 
 use super::Api;
-use crate::house::{TestHouse, on_both};
+use crate::admin::house::{TestHouse, on_both};
 
 on_both! {
     a_provider_is_made_changed_and_removed

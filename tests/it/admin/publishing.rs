@@ -5,7 +5,7 @@ use futures_util::{FutureExt as _, future::join_all};
 use serde_json::json;
 
 use super::Api;
-use crate::house::{TestHouse, on_both};
+use crate::admin::house::{TestHouse, on_both};
 
 on_both! {
     i41_a_caller_who_hangs_up_does_not_leave_a_change_half_done

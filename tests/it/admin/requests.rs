@@ -13,7 +13,7 @@ use protocol::{Format, Operation, Usage};
 use serde_json::{Value, json};
 
 use super::Api;
-use crate::house::{TestHouse, on_both};
+use crate::admin::house::{TestHouse, on_both};
 
 on_both! {
     a_request_tells_its_whole_story

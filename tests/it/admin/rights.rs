@@ -4,7 +4,7 @@ use actix_web::{http::Method, test::TestRequest};
 use pointsman::admin::{Right, listing};
 
 use super::Api;
-use crate::house::{ADMIN_TOKEN, TestHouse};
+use crate::admin::house::{ADMIN_TOKEN, TestHouse};
 
 /// A path that matches the pattern.
 fn filled(pattern: &str) -> String {

@@ -4,7 +4,7 @@ use chrono::{TimeZone as _, Utc};
 use serde_json::{Value, json};
 
 use super::Api;
-use crate::house::{TestHouse, on_both};
+use crate::admin::house::{TestHouse, on_both};
 
 on_both! {
     a_key_is_shown_once_and_counts_at_once

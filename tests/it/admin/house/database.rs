@@ -14,12 +14,12 @@ macro_rules! on_both {
         $(mod $name {
             #[actix::test]
             async fn on_sqlite() {
-                super::$name($crate::house::TestHouse::on_sqlite().await).await;
+                super::$name($crate::admin::house::TestHouse::on_sqlite().await).await;
             }
 
             #[actix::test]
             async fn on_postgres() {
-                $crate::house::TestHouse::run_on_postgres(super::$name).await;
+                $crate::admin::house::TestHouse::run_on_postgres(super::$name).await;
             }
         })+
     };

@@ -1,0 +1,126 @@
+//! A house for tests: database, actors, current configuration and recorder, all real, in a directory that
+//! goes away with it. What is mounted on it, and how it is asked, is the story's business.
+
+mod database;
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::web::Data;
+use actors::{Gateway, Settings, clock::Clock};
+use pointsman::{
+    admin::{self, Admin},
+    config::{
+        Secret,
+        store::{StoreSettings, StoreUrl},
+    },
+    current::Current,
+    drain::Drain,
+    journal::{
+        quarantine::Quarantine,
+        recorder::{self, Recorder},
+    },
+    ops::{self, Ops},
+    secrets::{admin_token::AdminToken, digest::Digester, sealing::Sealer, sealing_key::SealingKey},
+    store::Store,
+};
+use tempfile::TempDir;
+
+pub(crate) use self::database::on_both;
+
+/// The admin token of every test house.
+pub(crate) const ADMIN_TOKEN: &str = "pm-hT7kq2ZwPm4LsVx9";
+
+/// The parts of a server, wired as the server wires them. The state actors live on the thread of the test.
+pub(crate) struct TestHouse {
+    pub(crate) store: Store,
+    pub(crate) gateway: Gateway,
+    pub(crate) current: Arc<Current>,
+    pub(crate) recorder: Recorder,
+    pub(crate) drain: Drain,
+    settings: StoreSettings,
+    _directory: TempDir,
+}
+
+impl TestHouse {
+    /// A house with an SQLite file.
+    pub(crate) async fn on_sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = StoreUrl::Sqlite(directory.path().join("pointsman.db"));
+        Self::build(url, directory).await
+    }
+
+    async fn build(url: StoreUrl, directory: TempDir) -> Self {
+        let settings = settings(url);
+        let store = Store::open(&settings, Sealer::new(&sealing_key("11"))).unwrap();
+        store.migrate().await.unwrap();
+        let gateway = Gateway::start(&actix::Arbiter::current(), Clock::system(), Settings::default());
+        let current = Current::new(store.clone(), gateway.clone(), api_keys());
+        current.load().await.unwrap();
+        let (recorder, writer) = recorder::recorder(store.clone(), Quarantine::new(directory.path()), 1_000);
+        actix::spawn(writer.run());
+        Self {
+            store,
+            gateway,
+            current: Arc::new(current),
+            recorder,
+            drain: Drain::default(),
+            settings,
+            _directory: directory,
+        }
+    }
+
+    /// The same database, seen with another sealing key: what it seals does not open here.
+    pub(crate) fn store_of_a_stranger(&self) -> Store {
+        Store::open(&self.settings, Sealer::new(&sealing_key("22"))).unwrap()
+    }
+
+    /// A database that nobody answers for.
+    pub(crate) fn store_that_is_away() -> Store {
+        let url = StoreUrl::Postgres(Secret::new("postgres://nobody@127.0.0.1:1/nothing"));
+        Store::open(&settings(url), Sealer::new(&sealing_key("11"))).unwrap()
+    }
+
+    /// The control plane of this house.
+    pub(crate) fn admin(&self) -> Data<Admin> {
+        let digester = Digester::for_admin_token(&sealing_key("11"));
+        let token = AdminToken::settle(digester, Some(ADMIN_TOKEN), None).unwrap().token;
+        Data::new(Admin::new(admin::Parts {
+            store: self.store.clone(),
+            gateway: self.gateway.clone(),
+            current: Arc::clone(&self.current),
+            recorder: self.recorder.clone(),
+            token,
+            digester: api_keys(),
+        }))
+    }
+
+    /// What tells how this house is.
+    pub(crate) fn ops(&self) -> Data<Ops> {
+        Data::new(Ops::new(ops::Parts {
+            store: self.store.clone(),
+            store_kind: "sqlite",
+            gateway: self.gateway.clone(),
+            current: Arc::clone(&self.current),
+            recorder: self.recorder.clone(),
+            drain: self.drain.clone(),
+        }))
+    }
+}
+
+fn settings(url: StoreUrl) -> StoreSettings {
+    StoreSettings {
+        url,
+        pool_size: 4,
+        pool_wait: Duration::from_secs(5),
+        query_deadline: Duration::from_secs(10),
+        auto_migrate: true,
+    }
+}
+
+fn api_keys() -> Digester {
+    Digester::for_api_keys(&sealing_key("11"))
+}
+
+fn sealing_key(byte: &str) -> SealingKey {
+    SealingKey::parse(&byte.repeat(32)).unwrap()
+}
