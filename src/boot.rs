@@ -259,8 +259,8 @@ impl Rooms {
             session_ttl: config.routing.session_ttl,
             max_attempts: config.routing.max_attempts,
             request_deadline: config.routing.request_deadline,
+            leash: config.routing.leash,
             seed: rand::random(),
-            ..actors::Settings::default()
         };
         let gateway = Gateway::start(state_thread, Clock::system(), settings);
         gateway.watch(state_thread);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use actors::supervisor::Leash;
+
 use super::typed::{ConfigError, Knob, Typed};
 
 const SESSION_TTL_S: &str = "routing.session_ttl_s";
@@ -24,6 +26,9 @@ pub struct RoutingSettings {
     /// How long a request may look for an answer, all attempts and waits together. An answer that has
     /// begun may take longer.
     pub request_deadline: Duration,
+    /// How many panics of an actor are borne. No key sets it: there is nothing an operator could know that
+    /// would make another value better. Tests that panic by the hundred lengthen it.
+    pub leash: Leash,
 }
 
 pub(super) fn meant(typed: &Typed) -> Result<RoutingSettings, ConfigError> {
@@ -31,5 +36,6 @@ pub(super) fn meant(typed: &Typed) -> Result<RoutingSettings, ConfigError> {
         session_ttl: Duration::from_secs(typed.number(SESSION_TTL_S, 1, 86_400)?),
         max_attempts: typed.number(MAX_ATTEMPTS, 1, 20)?,
         request_deadline: Duration::from_secs(typed.number(REQUEST_DEADLINE_S, 1, 86_400)?),
+        leash: Leash::default(),
     })
 }

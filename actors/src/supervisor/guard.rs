@@ -37,7 +37,7 @@ use super::{mailbox::Mailbox, vitals::Vitals};
 use crate::clock::Clock;
 
 /// How many panics are borne before an actor is made to rest.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leash {
     /// Panics within the window that are answered by a plain restart.
     pub panics: usize,
