@@ -4,12 +4,12 @@ use std::{
     future::Future,
     io::{self, Write},
     net::{SocketAddr, TcpListener},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     thread::available_parallelism,
     time::Duration,
 };
 
-use actix::{Arbiter, ArbiterHandle};
+use actix::{Arbiter, ArbiterHandle, System};
 use actix_web::{
     App, HttpServer,
     dev::ServerHandle,
@@ -20,8 +20,7 @@ use anyhow::{Context, bail};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{Semaphore, oneshot},
-    task::AbortHandle,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -100,13 +99,14 @@ where
     let (rooms, handle, server) = open(plan, listener).await?;
     rooms.current.load().await?;
     let stopper = Stopper { told: Arc::new(Semaphore::new(0)) };
+    let running = Arc::downgrade(&rooms.proxy.into_inner());
     log::info!("serving on http://{address}");
     let house = House {
         address,
         store: rooms.store,
         current: rooms.current,
         digester: rooms.digester,
-        gateway: rooms.proxy.gateway.clone(),
+        gateway: rooms.gateway,
         recorder: recorder.clone(),
         stopper: stopper.clone(),
         new_admin_token: rooms.new_admin_token,
@@ -115,7 +115,7 @@ where
     opened(house).await?;
 
     let stopping =
-        stop_when_told(stopper, handle, server.abort_handle(), drain.clone(), config.server.drain_timeout);
+        stop_when_told(stopper, handle, drain.clone(), config.server.drain_timeout);
     let stopping = actix_web::rt::spawn(stopping);
     match server.await {
         Err(error) if error.is_cancelled() => log::warn!("callers that take nothing were left behind"),
@@ -123,7 +123,11 @@ where
     }
     stopping.abort();
     drain.finish();
-    if timeout(FLUSH_WITHIN, recorder.flush()).await.is_err() {
+    let all_written = async {
+        last_one_out(&running).await;
+        recorder.flush().await;
+    };
+    if timeout(FLUSH_WITHIN, all_written).await.is_err() {
         let left = recorder.backlog();
         log::error!("{left} request rows could not be written before the end");
     }
@@ -245,6 +249,7 @@ struct Rooms {
     admin: Data<Admin>,
     ops: Data<Ops>,
     upstream: upstream::Settings,
+    gateway: Gateway,
     store: Store,
     current: Arc<Current>,
     digester: Digester,
@@ -284,13 +289,13 @@ impl Rooms {
         }));
         let admin = Data::new(Admin::new(admin::Parts {
             store: store.clone(),
-            gateway,
+            gateway: gateway.clone(),
             current: Arc::clone(&current),
             recorder,
             token,
             digester: digester.clone(),
         }));
-        Self { proxy, admin, ops, upstream, store, current, digester, new_admin_token }
+        Self { proxy, admin, ops, upstream, gateway, store, current, digester, new_admin_token }
     }
 }
 
@@ -379,11 +384,17 @@ fn announce(house: &House) -> io::Result<()> {
     writeln!(out, "admin token (shown only now, keep it): {token}")
 }
 
+/// Waits until no request is being handled: one that was broken off ends, and is recorded, as its thread ends.
+async fn last_one_out(proxy: &Weak<Proxy>) {
+    while proxy.strong_count() > 0 {
+        sleep(Duration::from_millis(2)).await;
+    }
+}
+
 /// Waits for SIGTERM or SIGINT, then drains; a second one ends the draining.
 async fn stop_when_told(
     stopper: Stopper,
     handle: ServerHandle,
-    server: AbortHandle,
     drain: Drain,
     limit: Duration,
 ) -> io::Result<()> {
@@ -403,7 +414,8 @@ async fn stop_when_told(
         log::warn!("stopping at once");
     }
     drain.finish();
-    tokio::time::sleep(BREAK_OFF_WITHIN).await;
-    server.abort();
+    sleep(BREAK_OFF_WITHIN).await;
+    // The server takes no other order until it has carried out the first; the threads of its workers do.
+    System::current().stop();
     Ok(())
 }
