@@ -237,7 +237,9 @@ impl Breaker {
     /// it unless the threshold is one.
     fn share_of_one_conversation(&self) -> u32 {
         let threshold = self.settings.failure_threshold;
-        (threshold * 3).div_ceil(5).min(threshold.saturating_sub(1)).max(1)
+        // What is left of it without two fifths; in a wider type, since an operator may say "never" in numbers.
+        let others = u32::try_from(u64::from(threshold) * 2 / 5).unwrap_or(u32::MAX);
+        (threshold - others).min(threshold.saturating_sub(1)).max(1)
     }
 }
 
@@ -361,6 +363,16 @@ mod tests {
         let mut breaker = Breaker::new(settings, PROBE);
         let pass = breaker.admit(now).unwrap();
         assert!(breaker.record(pass, Verdict::Failure, Some(7), now).is_some());
+    }
+
+    #[test]
+    fn a_threshold_that_nobody_reaches_is_none_to_stumble_over() {
+        let now = Instant::now();
+        let settings = BreakerSettings { failure_threshold: u32::MAX, ..BreakerSettings::default() };
+        let mut breaker = Breaker::new(settings, PROBE);
+        let pass = breaker.admit(now).unwrap();
+        assert_eq!(breaker.record(pass, Verdict::Failure, None, now), None);
+        assert_eq!(breaker.standing(), Standing::Closed { failures_in_a_row: 1 });
     }
 
     /// One step of a random history.
