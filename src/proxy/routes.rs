@@ -3,6 +3,8 @@
 //! The path as it was sent is compared, letter by letter: a path that only *means* one of these after some
 //! normalising is not served (C-03).
 
+use std::borrow::Cow;
+
 use actix_web::http::Method;
 use protocol::{
     Format, Operation,
@@ -40,6 +42,9 @@ const MODELS: [&str; 2] = ["/v1/models", "/v1beta/models"];
 pub(super) fn common() -> impl Iterator<Item = &'static str> {
     CALLS.iter().map(|(path, ..)| *path)
 }
+
+/// The longest word of a path nobody knows that is repeated whole.
+const LONGEST_WORD: usize = 24;
 
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +84,20 @@ pub(super) fn find(method: &Method, path: &str, query: &str) -> Result<Found, (R
     if speaks(&Format::Gemini) && is_gemini(path) {
         return gemini_call(method, path, query).map_err(|refused| (refused, Some(Format::Gemini)));
     }
-    Err((Refused::NoSuchPath(path.chars().take(200).collect()), allowed.map(|formats| formats[0])))
+    Err((Refused::NoSuchPath(without_secrets(path)), allowed.map(|formats| formats[0])))
+}
+
+/// A path as it may be repeated and written down. People paste keys into base URLs, and no word of a path of
+/// ours is as long as a key (C-08).
+fn without_secrets(path: &str) -> String {
+    let shown = path.split('/').map(|word| match word.char_indices().nth(LONGEST_WORD) {
+        None => Cow::Borrowed(word),
+        Some(_) => {
+            let start = word.char_indices().nth(4).map_or(0, |(end, _)| end);
+            Cow::Owned(format!("{}…", &word[..start]))
+        }
+    });
+    shown.collect::<Vec<_>>().join("/").chars().take(200).collect()
 }
 
 fn gemini_call(method: &Method, path: &str, query: &str) -> Result<Found, Refused> {
@@ -168,6 +186,14 @@ mod tests {
         ] {
             assert_eq!(found(&Method::POST, path), Err("no_such_path".to_owned()), "{path}");
         }
+    }
+
+    #[test]
+    fn c08_a_key_in_an_unknown_path_is_not_repeated() {
+        let key = format!("sk-{}", "aB3".repeat(14));
+        let said = |path: &str| find(&Method::POST, path, "").unwrap_err().0.to_string();
+        assert_eq!(said(&format!("/{key}/v1/messages")), "there is no `/sk-a…/v1/messages` here");
+        assert_eq!(said("/v1/chat/complétions"), "there is no `/v1/chat/complétions` here");
     }
 
     #[test]
