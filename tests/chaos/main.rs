@@ -1,0 +1,26 @@
+//! The whole server under bad luck: callers who vanish, actors that panic, providers that hang, limits
+//! under siege, signals and sudden death. Each test prints what it measured in one line.
+//!
+//! They measure, so they take turns: [`turn`] lets one run at a time.
+
+mod amplification;
+mod caller;
+mod counting;
+mod figures;
+mod isolation;
+mod limit;
+mod panics;
+mod process;
+mod rig;
+mod rows;
+mod secrets;
+mod signals;
+mod vanishing;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Waits until no other test runs.
+async fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
+}
