@@ -87,6 +87,13 @@ impl Rig {
         }
     }
 
+    /// Waits until the house has closed.
+    pub(crate) async fn ended(&self) {
+        while !self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+            sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// Panics since it was built that the test did not order.
     pub(crate) fn unordered_panics(&self) -> usize {
         UNORDERED_PANICS.load(Ordering::SeqCst) - self.panics_before

@@ -1,6 +1,10 @@
 //! The end of a process: asked to stop with streams running, asked twice, and killed.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::ErrorKind,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use pointsman::demo::upstream;
@@ -10,17 +14,18 @@ use crate::{
     caller::{Answer, Ask, Caller},
     figures::{Ms, Times},
     process::{Premises, Process},
-    rig, rows, turn,
+    rig::{self, Rig},
+    rows, turn,
 };
 
 const STREAMS: usize = 20;
 
 /// Callers in the middle of a stream that takes so many steps of 100 ms.
-async fn streaming(process: &Process, key: &str, steps: usize) -> Vec<Caller> {
+async fn streaming(gateway: SocketAddr, key: &str, steps: usize) -> Vec<Caller> {
     let prompt = format!("steady [[events {steps}]] [[slow 100ms]]");
     let ask = Ask::stream(key, "some-model", &prompt);
     join_all((0..STREAMS).map(|_| async {
-        let mut caller = Caller::connect(process.address).await.unwrap();
+        let mut caller = Caller::connect(gateway).await.unwrap();
         caller.send(&ask).await.unwrap();
         caller.wait_for(b"steady:2 ").await.unwrap();
         caller
@@ -42,12 +47,12 @@ async fn i44_asked_to_stop_it_lets_every_stream_end_and_begins_nothing_new() {
     let mut regular = Caller::connect(process.address).await.unwrap();
     let hello = Ask::plain(&premises.key, "some-model", "hello");
     assert_eq!(regular.ask(&hello).await.unwrap().status, 200);
-    let callers = streaming(&process, &premises.key, 20).await;
+    let callers = streaming(process.address, &premises.key, 20).await;
 
     let told = Instant::now();
     process.terminate();
     // `regular` keeps its connection open and idle all the while: that must not hold anybody up.
-    let late = until_closed_to_new(&process, &premises.key).await;
+    let (admitted, closed) = until_closed_to_new(&process, &premises.key).await;
     let answers = callers.into_iter().map(|mut caller| async move { caller.answer().await });
     let mut whole = 0;
     for answer in join_all(answers).await {
@@ -62,29 +67,33 @@ async fn i44_asked_to_stop_it_lets_every_stream_end_and_begins_nothing_new() {
 
     let rows = rows::all(&premises.store()).await;
     let complete = rows::count(&rows, "complete");
-    assert_eq!(complete, STREAMS + 1, "{}", process.stderr());
+    assert_eq!(complete, STREAMS + 1 + admitted, "{}", process.stderr());
     println!(
-        "SIGTERM: {whole} of {STREAMS} streams ended whole within {}, {complete} complete rows, new work {late}; \
+        "SIGTERM: {whole} of {STREAMS} streams ended whole within {}, {complete} complete rows, new work {closed}; \
          exit code 0, {} after the last stream",
         Ms(streams_ended),
         Ms(idle)
     );
 }
 
-/// Knocks until the door is shut; says how it is.
-async fn until_closed_to_new(process: &Process, key: &str) -> String {
-    let told = Instant::now();
+/// Knocks until the door is shut; says how often it was still opened, and how it is shut.
+async fn until_closed_to_new(process: &Process, key: &str) -> (usize, String) {
+    let (told, mut admitted) = (Instant::now(), 0);
     loop {
         match knock(process, key).await {
             Ok(answer) if answer.status == 200 => {
                 assert!(told.elapsed() < Duration::from_secs(1), "it still begins new work");
+                admitted += 1;
                 sleep(Duration::from_millis(5)).await;
             }
             Ok(answer) => {
                 assert_eq!(answer.status, 503);
-                return "answered 503".to_owned();
+                return (admitted, "answered 503".to_owned());
             }
-            Err(error) => return format!("refused ({:?})", error.kind()),
+            Err(error) => {
+                assert_ne!(error.kind(), ErrorKind::TimedOut, "left standing at the door");
+                return (admitted, format!("refused ({:?})", error.kind()));
+            }
         }
     }
 }
@@ -95,7 +104,7 @@ async fn a_second_signal_cuts_what_still_runs_and_writes_it_down() {
     let upstream = upstream::start(0).unwrap();
     let premises = Premises::with(vec![rig::provider("only", upstream.base_url())]).await;
     let mut process = premises.start("cut", "info", &[]).await;
-    let callers = streaming(&process, &premises.key, 600).await;
+    let callers = streaming(process.address, &premises.key, 600).await;
     process.terminate();
     sleep(Duration::from_millis(300)).await;
     assert_eq!(upstream.open(), STREAMS, "one signal cuts nobody");
@@ -111,6 +120,34 @@ async fn a_second_signal_cuts_what_still_runs_and_writes_it_down() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn i44_streams_that_outlast_the_drain_limit_are_cut_and_written_down() {
+    let _turn = turn().await;
+    const LIMIT: Duration = Duration::from_secs(1);
+    let upstream = upstream::start(0).unwrap();
+    let rig = Rig::serve(vec![rig::provider("only", upstream.base_url())], |config| {
+        config.server.drain_timeout = LIMIT;
+    })
+    .await;
+    let callers = streaming(rig.address(), &rig.key, 600).await;
+    let told = Instant::now();
+    rig.house.stopper.stop();
+    let ends = callers.into_iter().map(|mut caller| async move { caller.answer().await.is_err() });
+    assert_eq!(join_all(ends).await, [true; STREAMS], "no cut stream looks whole (I-27)");
+    let cut = told.elapsed();
+    assert!((LIMIT..LIMIT + Duration::from_secs(1)).contains(&cut), "{cut:?}");
+    rig.ended().await;
+    let ended = told.elapsed();
+    assert!(ended < LIMIT + Duration::from_secs(2), "{ended:?}");
+    let rows = rows::all(&rig.house.store).await;
+    assert_eq!((rows.len(), rows::count(&rows, "draining")), (STREAMS, STREAMS));
+    println!(
+        "drain limit of {}: {STREAMS} streams cut after {}, {STREAMS} rows draining",
+        Ms(LIMIT),
+        Ms(cut)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn killed_it_starts_again_and_keys_still_work() {
     let _turn = turn().await;
     const KILLS: usize = 3;
@@ -120,7 +157,7 @@ async fn killed_it_starts_again_and_keys_still_work() {
     let mut starts = Vec::new();
     for life in 1..=KILLS {
         assert_eq!(knock(&process, &premises.key).await.unwrap().status, 200);
-        let callers = streaming(&process, &premises.key, 600).await;
+        let callers = streaming(process.address, &premises.key, 600).await;
         // Written in groups: the row of the first request is safe once the group is (I-42).
         sleep(Duration::from_millis(200)).await;
         process.kill();
