@@ -1,10 +1,13 @@
 //! A concurrency limit under siege: many callers, some of whom leave.
 
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
 
 use actors::provider::card::Limits;
 use futures_util::future::join_all;
-use pointsman::store::NewProvider;
+use pointsman::{config::server::Placement, store::NewProvider};
 use tokio::time::{sleep, timeout};
 
 use crate::{
@@ -17,7 +20,7 @@ use crate::{
 
 const LIMIT: u32 = 3;
 const CALLERS: usize = 100;
-const SIEGE: Duration = Duration::from_secs(4);
+const SIEGE: Duration = Duration::from_secs(3);
 /// How long the upstream takes for an answer.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long the impatient wait: never until there is an answer, though until there is a refusal.
@@ -33,12 +36,22 @@ struct Tally {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn i12_the_upstream_itself_never_sees_more_than_the_limit() {
     let _turn = turn().await;
+    siege(Placement::Beside, 1).await;
+    siege(Placement::Own, 4).await;
+}
+
+/// So many callers against one limit, with the state actors there.
+async fn siege(placement: Placement, workers: usize) {
     let (address, counts) = counting::start(PAUSE).await;
     let limited = NewProvider {
         limits: Limits { concurrency: Some(LIMIT) },
         ..rig::provider("limited", format!("http://{address}"))
     };
-    let rig = Rig::serve(vec![limited], |_| ()).await;
+    let rig = Rig::serve(vec![limited], |config| {
+        config.server.placement = placement;
+        config.server.workers = NonZeroUsize::new(workers);
+    })
+    .await;
     let until = Instant::now() + SIEGE;
     let tallies = join_all((0..CALLERS).map(|number| besiege(&rig, number, until))).await;
     let quiet = rig.quiet().await;
@@ -54,7 +67,7 @@ async fn i12_the_upstream_itself_never_sees_more_than_the_limit() {
     assert_eq!(peak, LIMIT as usize, "the limit was made use of");
     assert_eq!(counts.open(), 0, "the upstream has nothing left");
     println!(
-        "limit {LIMIT}, {CALLERS} callers: at most {peak} at once at the upstream; {} answered, {} refused with \
+        "limit {LIMIT}, {CALLERS} callers, {workers} workers: at most {peak} at once at the upstream; {} answered, {} refused with \
          429, {} left ({served} served, {abandoned} abandoned there); gauges zero {} after",
         all.answered,
         all.refused,

@@ -3,6 +3,8 @@
 //!
 //! They measure, so they take turns: [`turn`] lets one run at a time.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 mod amplification;
 mod caller;
 mod counting;
