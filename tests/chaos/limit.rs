@@ -36,12 +36,13 @@ struct Tally {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn i12_the_upstream_itself_never_sees_more_than_the_limit() {
     let _turn = turn().await;
-    siege(Placement::Beside, 1).await;
-    siege(Placement::Own, 4).await;
+    for (placement, workers) in [(Placement::Beside, 1), (Placement::Own, 4)] {
+        println!("limit {LIMIT}, {CALLERS} callers, {workers} workers: {}", siege(placement, workers).await);
+    }
 }
 
-/// So many callers against one limit, with the state actors there.
-async fn siege(placement: Placement, workers: usize) {
+/// So many callers against one limit, with the state actors there. Says what was measured.
+async fn siege(placement: Placement, workers: usize) -> String {
     let (address, counts) = counting::start(PAUSE).await;
     let limited = NewProvider {
         limits: Limits { concurrency: Some(LIMIT) },
@@ -66,14 +67,14 @@ async fn siege(placement: Placement, workers: usize) {
     assert!(peak <= LIMIT as usize, "the upstream saw {peak} at once");
     assert_eq!(peak, LIMIT as usize, "the limit was made use of");
     assert_eq!(counts.open(), 0, "the upstream has nothing left");
-    println!(
-        "limit {LIMIT}, {CALLERS} callers, {workers} workers: at most {peak} at once at the upstream; {} answered, {} refused with \
-         429, {} left ({served} served, {abandoned} abandoned there); gauges zero {} after",
+    format!(
+        "at most {peak} at once at the upstream; {} answered, {} refused with 429, {} left ({served} served, \
+         {abandoned} abandoned there); gauges zero {} after",
         all.answered,
         all.refused,
         all.left,
         Ms(quiet)
-    );
+    )
 }
 
 /// Asks again and again; every third caller leaves before its answer can come.
