@@ -114,8 +114,7 @@ where
     announce(&house)?;
     opened(house).await?;
 
-    let stopping =
-        stop_when_told(stopper, handle, drain.clone(), config.server.drain_timeout);
+    let stopping = stop_when_told(stopper, handle, drain.clone(), config.server.drain_timeout);
     let stopping = actix_web::rt::spawn(stopping);
     match server.await {
         Err(error) if error.is_cancelled() => log::warn!("callers that take nothing were left behind"),
