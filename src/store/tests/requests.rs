@@ -94,8 +94,13 @@ fn rich() -> Record {
 
 /// Everything of a record that can be compared; documents by what they say.
 fn said(record: &Record) -> String {
+    // One of the databases gives the members of an object back in an order of its own.
     let value = |document: &Option<Document>| -> Option<serde_json::Value> {
-        document.as_ref().map(|text| serde_json::from_str(text.get()).unwrap())
+        document.as_ref().map(|text| {
+            let mut value: serde_json::Value = serde_json::from_str(text.get()).unwrap();
+            value.sort_all_objects();
+            value
+        })
     };
     let told = (value(&record.price), value(&record.decisions));
     format!("{:?} {told:?}", Record { price: None, decisions: None, ..record.clone() })
