@@ -1,6 +1,9 @@
 //! Adding records to the log, in groups and each at most once.
 
-use diesel::QueryResult;
+use diesel::{
+    QueryResult,
+    result::{DatabaseErrorKind, Error},
+};
 use diesel_async::AsyncConnection as _;
 
 use super::rows::{AttemptRow, Row};
@@ -101,10 +104,20 @@ fn insert_each(
     use diesel::RunQueryDsl as _;
     let mut new = 0;
     for row in rows {
-        new += diesel::insert_into(requests::table).values(row).on_conflict_do_nothing().execute(conn)?;
+        new += unless_there(diesel::insert_into(requests::table).values(row).execute(conn))?;
     }
     for attempt in tries {
-        diesel::insert_into(attempts::table).values(attempt).on_conflict_do_nothing().execute(conn)?;
+        unless_there(diesel::insert_into(attempts::table).values(attempt).execute(conn))?;
     }
     Ok(new)
+}
+
+/// Nothing was inserted where the row was there already. Said so instead of with `ON CONFLICT`, since a
+/// plain insert is prepared once and a clause behind it is written anew for every row; SQLite's transaction
+/// goes on after a statement that failed.
+fn unless_there(inserted: QueryResult<usize>) -> QueryResult<usize> {
+    match inserted {
+        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(0),
+        other => other,
+    }
 }

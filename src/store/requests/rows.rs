@@ -28,6 +28,7 @@ const MESSAGE_BYTES: usize = 2_000;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = requests)]
+#[diesel(treat_none_as_default_value = false)]
 pub(super) struct Row {
     pub(super) id: String,
     pub(super) started_at: At,
@@ -156,6 +157,7 @@ impl Row {
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = attempts)]
+#[diesel(treat_none_as_default_value = false)]
 pub(super) struct AttemptRow {
     pub(super) request_id: String,
     pub(super) ordinal: i32,
