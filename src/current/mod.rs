@@ -16,6 +16,7 @@ use actors::{Gateway, provider::card::Card};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use chrono::Utc;
+use tokio::sync::Mutex;
 
 use self::{
     keys::{Caller, KeyDirectory},
@@ -31,6 +32,8 @@ pub struct Current {
     cards: ArcSwap<Vec<Arc<Card>>>,
     prices: ArcSwap<PriceList>,
     loaded: AtomicBool,
+    /// One reading at a time: an older one must not be published over a newer.
+    refreshing: Mutex<()>,
 }
 
 impl Current {
@@ -39,7 +42,8 @@ impl Current {
     pub fn new(store: Store, gateway: Gateway, digester: Digester) -> Self {
         let keys = KeyDirectory::new(digester);
         let (cards, prices, loaded) = (ArcSwap::default(), ArcSwap::default(), AtomicBool::new(false));
-        Self { store, gateway, keys, cards, prices, loaded }
+        let refreshing = Mutex::default();
+        Self { store, gateway, keys, cards, prices, loaded, refreshing }
     }
 
     /// Reads everything.
@@ -65,6 +69,7 @@ impl Current {
     /// # Errors
     /// When the database can't be read.
     pub async fn refresh_keys(&self) -> anyhow::Result<()> {
+        let _turn = self.refreshing.lock().await;
         let entries = self.store.directory().await.context("cannot read the api keys")?;
         self.keys.replace(entries.into_iter().map(|entry| {
             let caller = Caller {
@@ -84,6 +89,7 @@ impl Current {
     /// # Errors
     /// When the database can't be read or the dispatcher is overloaded.
     pub async fn refresh_providers(&self) -> anyhow::Result<()> {
+        let _turn = self.refreshing.lock().await;
         let cards = self.store.providers().await.context("cannot read the providers")?;
         let cards: Vec<_> = cards.into_iter().map(Arc::new).collect();
         self.gateway.configure(cards.clone()).await.context("cannot configure the dispatcher")?;
@@ -96,6 +102,7 @@ impl Current {
     /// # Errors
     /// When the database can't be read.
     pub async fn refresh_prices(&self) -> anyhow::Result<()> {
+        let _turn = self.refreshing.lock().await;
         let rows = self.store.price_table(Utc::now()).await.context("cannot read the prices")?;
         self.prices.store(Arc::new(PriceList::new(rows)));
         Ok(())
