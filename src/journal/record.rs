@@ -67,68 +67,6 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record with nothing in it but what every request has: it begins at `started_at`, is
-    /// refused, and costs nothing. What is known beyond that is filled in.
-    #[must_use]
-    pub fn plain(started_at: DateTime<Utc>) -> Self {
-        Self {
-            id: RequestId::new(),
-            started_at,
-            duration: Duration::ZERO,
-            user_id: None,
-            key_id: None,
-            format: None,
-            operation: None,
-            model: None,
-            upstream_model: None,
-            streamed: false,
-            session: None,
-            provider_id: None,
-            status: 500,
-            ending: Ending::Refused,
-            failure: None,
-            ttfb: None,
-            metering: Metering::None,
-            cost: None,
-            price: None,
-            decisions: None,
-            client_address: None,
-            user_agent: None,
-            bytes_up: 0,
-            bytes_down: 0,
-            attempts: Vec::new(),
-        }
-    }
-}
-
-/// One try at one provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AttemptRecord {
-    /// Where it went.
-    pub provider_id: ProviderId,
-    /// As that was called then.
-    pub provider_name: String,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// The HTTP status of the upstream, if it answered.
-    pub status: Option<u16>,
-    /// Offset from the start of the request.
-    pub started: Duration,
-    /// From the start of the attempt to the head of the answer.
-    pub head: Option<Duration>,
-    /// From the start of the attempt to the first meaningful frame.
-    pub first_frame: Option<Duration>,
-    /// The whole attempt.
-    pub total: Duration,
-    /// Whether a kept-alive connection turned out closed and a fresh one was made.
-    pub retried_stale: bool,
-    /// Whether any byte of the request left for the upstream: only then can it have cost anything.
-    pub sent: bool,
-    /// What went wrong, for the operator.
-    pub error: Option<String>,
-}
-
-impl Record {
     /// A request that has just arrived: nothing is known yet, and nothing has gone wrong.
     #[must_use]
     pub fn new(id: RequestId, started_at: DateTime<Utc>) -> Self {
@@ -160,6 +98,40 @@ impl Record {
             attempts: Vec::new(),
         }
     }
+
+    /// A record with nothing in it but what every request has: it begins at `started_at`, is
+    /// refused, and costs nothing. What is known beyond that is filled in.
+    #[must_use]
+    pub fn plain(started_at: DateTime<Utc>) -> Self {
+        Self { status: 500, ending: Ending::Refused, ..Self::new(RequestId::new(), started_at) }
+    }
+}
+
+/// One try at one provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptRecord {
+    /// Where it went.
+    pub provider_id: ProviderId,
+    /// As that was called then.
+    pub provider_name: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The HTTP status of the upstream, if it answered.
+    pub status: Option<u16>,
+    /// Offset from the start of the request.
+    pub started: Duration,
+    /// From the start of the attempt to the head of the answer.
+    pub head: Option<Duration>,
+    /// From the start of the attempt to the first meaningful frame.
+    pub first_frame: Option<Duration>,
+    /// The whole attempt.
+    pub total: Duration,
+    /// Whether a kept-alive connection turned out closed and a fresh one was made.
+    pub retried_stale: bool,
+    /// Whether any byte of the request left for the upstream: only then can it have cost anything.
+    pub sent: bool,
+    /// What went wrong, for the operator.
+    pub error: Option<String>,
 }
 
 impl AttemptRecord {
