@@ -16,7 +16,7 @@ use actors::{
         journey::Journey,
         messages::{Ask, NoProvider},
     },
-    ids::RequestId,
+    ids::{KeyId, RequestId},
     money::Money,
     provider::{card::Card, outcome::Outcome},
     session::id::SessionId,
@@ -126,7 +126,7 @@ impl Dispatch {
             session,
             session_is_marked: call.session.is_some(),
             session_goes_on: call.session.is_some() || call.goes_on,
-            continues: call.continues.as_deref().map(|id| answer_id(caller, call.format, id)),
+            continues: call.continues.as_deref().map(|id| answer_id(caller.key, call.format, id)),
         }));
     }
 
@@ -284,8 +284,7 @@ impl Dispatch {
         let journey = self.journey.as_ref()?;
         let id = reading.response_id.as_deref()?;
         // Only the Responses API lets a later request name an earlier answer.
-        (self.format == Format::OpenaiResponses)
-            .then(|| SessionId::new(journey.ask().key, self.format, "", id))
+        (self.format == Format::OpenaiResponses).then(|| answer_id(journey.ask().key, self.format, id))
     }
 
     /// The last attempt's failure is the request's.
@@ -389,6 +388,6 @@ pub(super) struct End {
 }
 
 /// An earlier answer's name, within its caller and format; no model family, since any may continue it.
-fn answer_id(caller: &Caller, format: Format, id: &str) -> SessionId {
-    SessionId::new(caller.key, format, "", id)
+fn answer_id(key: KeyId, format: Format, id: &str) -> SessionId {
+    SessionId::new(key, format, "", id)
 }

@@ -1,7 +1,7 @@
 //! What can go wrong on the way out, in this room's words.
 //!
-//! The relay never reads the texts: it asks [`Fault::nothing_was_sent`], [`Fault::blame`] and
-//! [`Fault::may_try_another`]. No text holds a credential, a query or a host.
+//! The relay never reads the texts: it makes an outcome of each variant, and asks
+//! [`Fault::nothing_was_sent`]. No text holds a credential, a query or a host.
 
 use std::io;
 
@@ -133,17 +133,6 @@ pub enum Malformed {
     Unreadable,
 }
 
-/// Whose doing a fault is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blame {
-    /// The provider or the road to it; its breaker counts it.
-    Provider,
-    /// The provider's configuration; a matter for the operator, not for the breaker (I-16).
-    Configuration,
-    /// Ourselves.
-    Us,
-}
-
 impl Fault {
     /// Whether the upstream certainly has not seen one byte of the request.
     #[must_use]
@@ -165,39 +154,6 @@ impl Fault {
             | Self::TooManyInterimHeads
             | Self::Cut => false,
         }
-    }
-
-    /// Whose doing it is.
-    #[must_use]
-    pub const fn blame(&self) -> Blame {
-        match self {
-            Self::BaseUrl(_) | Self::AddressRefused(_) => Blame::Configuration,
-            // A pooled connection that went stale says nothing about the provider's health.
-            Self::Unsendable(_) | Self::StaleReuse => Blame::Us,
-            Self::Resolve
-            | Self::Connect
-            | Self::ConnectTimeout
-            | Self::Tls(_)
-            | Self::NoAnswer
-            | Self::HeadTimeout
-            | Self::IdleTimeout
-            | Self::TotalTimeout
-            | Self::Malformed(_)
-            | Self::TooManyInterimHeads
-            | Self::Cut => Blame::Provider,
-        }
-    }
-
-    /// Whether another provider could do better, as far as this room can tell.
-    #[must_use]
-    pub const fn may_try_another(&self) -> bool {
-        !matches!(self, Self::Unsendable(_))
-    }
-
-    /// Whether a limit of ours ended it.
-    #[must_use]
-    pub const fn is_timeout(&self) -> bool {
-        matches!(self, Self::ConnectTimeout | Self::HeadTimeout | Self::IdleTimeout | Self::TotalTimeout)
     }
 
     /// The fault that travelled through awc inside an I/O error.

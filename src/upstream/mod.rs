@@ -34,7 +34,7 @@ pub use self::{
     address::Unfit,
     base_url::{BaseUrl, UrlRefused, check_base_url},
     body::Body,
-    fault::{Blame, Fault, Malformed, TlsFault, Unsendable},
+    fault::{Fault, Malformed, TlsFault, Unsendable},
     resolver::{Lookup, SystemLookup},
     tls::{TlsSetup, tls_config},
 };
