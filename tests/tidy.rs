@@ -34,7 +34,6 @@ const ACTOR_FILES: &[&str] = &[
     "/tests.rs",
     "actors/src/lib.rs",
     "actors/src/gateway.rs",
-    "actors/src/ports.rs",
     "actors/src/supervisor/",
     "actors/src/testkit/",
 ];
@@ -63,7 +62,7 @@ const RULES: &[Rule] = &[
         forbidden: &["awc", "actix_web", "diesel", "redis", "rustls"],
         comments: false,
         tests: true,
-        reason: "the state knows no outside: what it needs from there is a trait in ports.rs",
+        reason: "the state knows no outside: what it needs from there comes as a message, or as a trait of its own",
     },
     Rule {
         within: &["protocol/src/"],
