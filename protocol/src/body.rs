@@ -7,15 +7,16 @@
 //! No document tree is built: the top level is visited once, values stay slices of the body.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::nesting;
+use crate::scan::{self, Unsound};
 
 /// How deep a body may nest: what a reader with serde's default recursion limit still takes in.
-pub const MAX_NESTING: usize = 127;
+pub const MAX_NESTING: u32 = 127;
 
 /// The longest model name that is accepted, in bytes.
 pub const MAX_MODEL_BYTES: usize = 256;
@@ -74,28 +75,36 @@ pub(crate) struct Fields<'a> {
     base: usize,
     text: &'a str,
     table: Table,
-    found: Vec<Option<&'a RawValue>>,
+    found: Vec<Option<&'a str>>,
 }
 
 /// Reads a whole body.
 pub(crate) fn read<'a>(body: &'a [u8], table: Table) -> Result<Fields<'a>, Malformed> {
     let text = std::str::from_utf8(body).map_err(|error| Malformed::NotUtf8(error.valid_up_to()))?;
-    let fields = Fields::of(text, 0, table)?;
-    // After the reading, since only of sound JSON is it known where its strings end.
-    if nesting::exceeds(body, MAX_NESTING) {
-        return Err(Malformed::TooDeep);
-    }
-    Ok(fields)
+    Fields::of(text, 0, table)
 }
 
 impl<'a> Fields<'a> {
     fn of(text: &'a str, base: usize, table: Table) -> Result<Self, Malformed> {
         let mut found = vec![None; table.len()];
         let mut refused = None;
-        let mut json = serde_json::Deserializer::from_str(text);
-        json.deserialize_map(TopLevel { table, found: &mut found, refused: &mut refused })
-            .and_then(|()| json.end())
-            .map_err(|error| Malformed::NotAnObject(error.to_string()))?;
+        scan::members(text, MAX_NESTING, |name, value| match recognise(table, name) {
+            Recognised::Other => {}
+            Recognised::Exactly(row) if found[row].is_none() => found[row] = Some(value),
+            Recognised::Exactly(row) => {
+                refused.get_or_insert(Malformed::Repeated(table[row][0]));
+            }
+            Recognised::Nearly(row) => {
+                refused.get_or_insert(Malformed::Respelled(table[row][0]));
+            }
+            Recognised::Unreadable => {
+                refused.get_or_insert_with(|| not_an_object(text));
+            }
+        })
+        .map_err(|unsound| match unsound {
+            Unsound::Syntax => not_an_object(text),
+            Unsound::TooDeep => Malformed::TooDeep,
+        })?;
         match refused {
             Some(refused) => Err(refused),
             None => Ok(Self { base, text, table, found }),
@@ -103,18 +112,18 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of a field; JSON's `null` counts as absent, as it does at the vendors.
-    pub(crate) fn raw(&self, name: &'static str) -> Option<&'a RawValue> {
+    pub(crate) fn raw(&self, name: &'static str) -> Option<&'a str> {
         let row = self.table.iter().position(|spellings| spellings[0] == name);
         debug_assert!(row.is_some(), "`{name}` is not in the table of fields");
-        self.found[row?].filter(|value| value.get() != "null")
+        self.found[row?].filter(|value| *value != "null")
     }
 
     /// Where the value of a field lies in the body, quotes included; also of a `null`.
     pub(crate) fn span(&self, name: &'static str) -> Option<Range<usize>> {
         let row = self.table.iter().position(|spellings| spellings[0] == name)?;
         self.found[row].map(|value| {
-            let start = self.base + (value.get().as_ptr() as usize - self.text.as_ptr() as usize);
-            start..start + value.get().len()
+            let start = self.base + (value.as_ptr() as usize - self.text.as_ptr() as usize);
+            start..start + value.len()
         })
     }
 
@@ -127,7 +136,7 @@ impl<'a> Fields<'a> {
 
     /// A field that must be true or false if it is there.
     pub(crate) fn boolean(&self, name: &'static str) -> Result<Option<bool>, Malformed> {
-        match self.raw(name).map(RawValue::get) {
+        match self.raw(name) {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
@@ -140,11 +149,11 @@ impl<'a> Fields<'a> {
     pub(crate) fn count(&self, name: &'static str) -> Result<Option<u64>, Malformed> {
         let Some(raw) = self.raw(name) else { return Ok(None) };
         let wrong = Malformed::WrongType { field: name, wanted: "a whole number" };
-        if let Ok(count) = raw.get().parse::<u64>() {
+        if let Ok(count) = raw.parse::<u64>() {
             return Ok(Some(count.min(MAX_COUNT)));
         }
         // `4096.0` and `5e2` are whole numbers too; a float beyond the bound is the bound.
-        match raw.get().parse::<f64>() {
+        match raw.parse::<f64>() {
             Ok(number) if number < 0.0 => Ok(None),
             Ok(number) if number >= MAX_COUNT as f64 => Ok(Some(MAX_COUNT)),
             Ok(number) if number.fract() == 0.0 => Ok(Some(number as u64)),
@@ -155,17 +164,17 @@ impl<'a> Fields<'a> {
     /// The fields of a nested object that we act on as well, read just as strictly.
     pub(crate) fn object(&self, name: &'static str, table: Table) -> Result<Option<Fields<'a>>, Malformed> {
         let (Some(raw), Some(span)) = (self.raw(name), self.span(name)) else { return Ok(None) };
-        if !raw.get().starts_with('{') {
+        if !raw.starts_with('{') {
             return Err(Malformed::WrongType { field: name, wanted: "an object" });
         }
-        Fields::of(raw.get(), span.start, table).map(Some)
+        Fields::of(raw, span.start, table).map(Some)
     }
 
     /// Likewise for a list of objects; what is no list of objects is for the upstream to judge.
     pub(crate) fn objects(&self, name: &'static str, table: Table) -> Vec<Result<Fields<'a>, Malformed>> {
         let (Some(list), Some(span)) = (self.raw(name), self.span(name)) else { return Vec::new() };
-        let items: Vec<&'a RawValue> = serde_json::from_str(list.get()).unwrap_or_default();
-        let place = |item: &RawValue| item.get().as_ptr() as usize - list.get().as_ptr() as usize;
+        let items: Vec<&'a RawValue> = serde_json::from_str(list).unwrap_or_default();
+        let place = |item: &RawValue| item.get().as_ptr() as usize - list.as_ptr() as usize;
         items
             .into_iter()
             .filter(|item| item.get().starts_with('{'))
@@ -175,8 +184,7 @@ impl<'a> Fields<'a> {
 }
 
 /// The string a JSON value is, if it is one.
-pub(crate) fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let json = raw.get();
+pub(crate) fn text_of(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
     if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inner));
@@ -192,76 +200,38 @@ pub(crate) fn model_name(name: Cow<'_, str>) -> Result<String, Malformed> {
     if sound { Ok(name.into_owned()) } else { Err(Malformed::ModelName) }
 }
 
-struct TopLevel<'f, 'a> {
-    table: Table,
-    found: &'f mut Vec<Option<&'a RawValue>>,
-    refused: &'f mut Option<Malformed>,
-}
-
-impl<'a> Visitor<'a> for TopLevel<'_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key_seed(Name { table: self.table })? {
-            let value: &'a RawValue = map.next_value()?;
-            match name {
-                Recognised::Other => {}
-                Recognised::Exactly(row) if self.found[row].is_none() => self.found[row] = Some(value),
-                Recognised::Exactly(row) => {
-                    self.refused.get_or_insert(Malformed::Repeated(self.table[row][0]));
-                }
-                Recognised::Nearly(row) => {
-                    self.refused.get_or_insert(Malformed::Respelled(self.table[row][0]));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What a field's name is to us: a row of the table, something a lax reader takes for one, or neither.
+/// What a field's name is to us.
 enum Recognised {
+    /// This row of the table.
     Exactly(usize),
+    /// What a lax reader takes for this row.
     Nearly(usize),
+    /// Nothing we act on.
     Other,
+    /// Readers differ about what it says: it escapes half a character.
+    Unreadable,
 }
 
-struct Name {
-    table: Table,
+/// `name` as it stands in the body, without its quotes.
+fn recognise(table: Table, name: &str) -> Recognised {
+    if let Some(row) = row_of(table, |spelling| spelling == name) {
+        return Recognised::Exactly(row);
+    }
+    let near = |name: &str| {
+        row_of(table, |spelling| alike(spelling, name)).map_or(Recognised::Other, Recognised::Nearly)
+    };
+    if !name.contains('\\') {
+        return near(name);
+    }
+    serde_json::from_str::<String>(&format!("\"{name}\"")).map_or(Recognised::Unreadable, |name| near(&name))
 }
 
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Recognised;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Recognised, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Name {
-    type Value = Recognised;
-
-    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("a field name")
-    }
-
-    /// A name without escapes: serde lends it from the body.
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Recognised, E> {
-        Ok(match row_of(self.table, |spelling| spelling == name) {
-            Some(row) => Recognised::Exactly(row),
-            None => row_of(self.table, |spelling| alike(spelling, name))
-                .map_or(Recognised::Other, Recognised::Nearly),
-        })
-    }
-
-    /// A name that had escapes in it, already resolved.
-    fn visit_str<E>(self, name: &str) -> Result<Recognised, E> {
-        Ok(row_of(self.table, |spelling| alike(spelling, name)).map_or(Recognised::Other, Recognised::Nearly))
-    }
+/// What is wrong with a body that is no object, in serde's words: they name line and column.
+fn not_an_object(text: &str) -> Malformed {
+    Malformed::NotAnObject(match serde_json::from_str::<BTreeMap<Cow<'_, str>, IgnoredAny>>(text) {
+        Err(error) => error.to_string(),
+        Ok(_) => "it is not sound".to_owned(),
+    })
 }
 
 fn row_of(table: Table, fits: impl Fn(&str) -> bool) -> Option<usize> {

@@ -41,18 +41,18 @@ impl Fingerprint {
     }
 
     /// Takes in the text of instructions: a string, blocks, or an object with parts.
-    pub(crate) fn system(&mut self, content: &RawValue) {
+    pub(crate) fn system(&mut self, content: &str) {
         self.texts(1, content, NESTED);
     }
 
     /// Takes in the text of the first user message.
-    pub(crate) fn user(&mut self, content: &RawValue) {
+    pub(crate) fn user(&mut self, content: &str) {
         self.opened = true;
         self.texts(2, content, NESTED);
     }
 
     /// Takes in one message after another; the answer says whether enough was seen.
-    pub(crate) fn message(&mut self, role: Option<&str>, content: Option<&RawValue>) -> ControlFlow<()> {
+    pub(crate) fn message(&mut self, role: Option<&str>, content: Option<&str>) -> ControlFlow<()> {
         match (role, content) {
             (Some("system" | "developer"), Some(content)) if !self.opened => self.system(content),
             (Some("user"), Some(content)) if !self.opened => self.user(content),
@@ -76,21 +76,21 @@ impl Fingerprint {
         self.hasher.finish128().into()
     }
 
-    fn texts(&mut self, role: u8, content: &RawValue, nested: u8) {
+    fn texts(&mut self, role: u8, content: &str, nested: u8) {
         let Some(nested) = nested.checked_sub(1) else { return };
-        match content.get().as_bytes().first() {
-            Some(b'"') => self.text(role, content.get()),
+        match content.as_bytes().first() {
+            Some(b'"') => self.text(role, content),
             Some(b'[') => {
-                for block in serde_json::from_str::<Vec<&RawValue>>(content.get()).unwrap_or_default() {
-                    self.texts(role, block, nested);
+                for block in serde_json::from_str::<Vec<&RawValue>>(content).unwrap_or_default() {
+                    self.texts(role, block.get(), nested);
                 }
             }
             Some(b'{') => {
-                let Ok(block) = serde_json::from_str::<Block<'_>>(content.get()) else { return };
+                let Ok(block) = serde_json::from_str::<Block<'_>>(content) else { return };
                 if let Some(text) = block.text {
-                    self.texts(role, text, nested);
+                    self.texts(role, text.get(), nested);
                 } else if let Some(parts) = block.parts {
-                    self.texts(role, parts, nested);
+                    self.texts(role, parts.get(), nested);
                 }
             }
             _ => {}
@@ -130,7 +130,7 @@ pub(crate) struct Outline<'a> {
 
 /// Looks at the messages of a list one by one until `each` has seen enough; those behind are not
 /// even scanned.
-pub(crate) fn each_message<'a>(list: &'a RawValue, mut each: impl FnMut(Outline<'a>) -> ControlFlow<()>) {
+pub(crate) fn each_message<'a>(list: &'a str, mut each: impl FnMut(Outline<'a>) -> ControlFlow<()>) {
     struct Messages<F>(F);
 
     impl<'a, F: FnMut(Outline<'a>) -> ControlFlow<()>> Visitor<'a> for Messages<F> {
@@ -152,12 +152,12 @@ pub(crate) fn each_message<'a>(list: &'a RawValue, mut each: impl FnMut(Outline<
     }
 
     // Not a list, or not messages: that is for the upstream to say.
-    let _ = serde_json::Deserializer::from_str(list.get()).deserialize_seq(Messages(&mut each));
+    let _ = serde_json::Deserializer::from_str(list).deserialize_seq(Messages(&mut each));
 }
 
 /// Takes in instructions among the messages, the first one of the user, and whether there were answers.
-pub(crate) fn opening(fingerprint: &mut Fingerprint, list: &RawValue) {
+pub(crate) fn opening(fingerprint: &mut Fingerprint, list: &str) {
     each_message(list, |message| {
-        fingerprint.message(message.role.as_deref(), message.content.or(message.parts))
+        fingerprint.message(message.role.as_deref(), message.content.or(message.parts).map(RawValue::get))
     });
 }

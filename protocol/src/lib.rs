@@ -10,8 +10,8 @@ mod body;
 mod counts;
 mod fingerprint;
 mod gather;
-mod nesting;
 mod reading;
+mod scan;
 mod target;
 mod text;
 

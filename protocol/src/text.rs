@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use crate::nesting::end_of_string;
+use crate::scan::end_of_string;
 
 /// The members that hold what a model says, in any of the formats.
 const SPOKEN: [&[u8]; 9] = [

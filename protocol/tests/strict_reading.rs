@@ -97,7 +97,11 @@ fn c18_a_field_we_act_on_is_refused_when_repeated_recased_or_escaped() {
 /// letters without case, everything up to the first end.
 #[test]
 fn c18_bodies_that_readers_disagree_about_are_refused() {
-    let deep = format!(r#"{{"model":"m","x":{}{}}}"#, "[".repeat(MAX_NESTING), "]".repeat(MAX_NESTING));
+    let deep = format!(
+        r#"{{"model":"m","x":{}{}}}"#,
+        "[".repeat(MAX_NESTING as usize),
+        "]".repeat(MAX_NESTING as usize)
+    );
     let corpus: Vec<Cow<'static, [u8]>> = [
         r#"{"model":"cheap","model":"dear"}"#,
         r#"{"model":"cheap","Model":"dear"}"#,
@@ -158,7 +162,7 @@ fn what_we_do_not_act_on_passes_however_odd() {
     ] {
         assert!(read(Format::Anthropic, text.as_bytes()).is_ok(), "{text}");
     }
-    let depth = MAX_NESTING - 1;
+    let depth = MAX_NESTING as usize - 1;
     let deep = format!(r#"{{"model":"m","x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
     assert!(read(Format::Anthropic, deep.as_bytes()).is_ok());
     assert!(serde_json::from_str::<Value>(&deep).is_ok(), "the bound is what serde reads by default");

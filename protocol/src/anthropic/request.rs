@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::body::{self, Malformed, Table};
 use crate::call::{Call, SessionMark, Streaming};
@@ -49,7 +48,7 @@ pub(crate) fn read<'h>(
 }
 
 /// The session in `metadata.user_id`: a JSON text since Claude Code 2, a joined name before that.
-fn session_of(metadata: &RawValue) -> Option<SessionMark> {
+fn session_of(metadata: &str) -> Option<SessionMark> {
     #[derive(Deserialize)]
     struct Metadata<'a> {
         #[serde(borrow)]
@@ -61,7 +60,7 @@ fn session_of(metadata: &RawValue) -> Option<SessionMark> {
         session_id: Cow<'a, str>,
     }
 
-    let Metadata { user_id } = serde_json::from_str(metadata.get()).ok()?;
+    let Metadata { user_id } = serde_json::from_str(metadata).ok()?;
     if user_id.starts_with('{') {
         let user: User<'_> = serde_json::from_str(&user_id).ok()?;
         return SessionMark::new("metadata.user_id", &user.session_id);

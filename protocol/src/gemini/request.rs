@@ -65,12 +65,12 @@ pub(crate) fn read(path: &Path, body: &[u8]) -> Result<Call, Malformed> {
 
 /// The first entry of `contents`, whatever its role: clients leave the role out. Behind it, only what names
 /// itself the model's is taken for an answer.
-fn opening(fingerprint: &mut Fingerprint, contents: &RawValue) {
+fn opening(fingerprint: &mut Fingerprint, contents: &str) {
     let mut first = true;
     fingerprint::each_message(contents, |content| {
         let role = if std::mem::take(&mut first) { None } else { content.role.as_deref() };
         let role = role.filter(|role| matches!(*role, "model" | "function")).unwrap_or("user");
-        fingerprint.message(Some(role), content.parts)
+        fingerprint.message(Some(role), content.parts.map(RawValue::get))
     });
 }
 

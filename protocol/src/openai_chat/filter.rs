@@ -15,7 +15,7 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::nesting::end_of_string;
+use crate::scan::end_of_string;
 
 /// Blocks longer than this are not looked at: a usage chunk has a few hundred bytes.
 pub const MAX_BLOCK_BYTES: usize = 64 * 1024;

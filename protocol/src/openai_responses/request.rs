@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::body::{self, Malformed, Table};
 use crate::call::{Call, SessionMark, Streaming, sound_id};
@@ -40,7 +39,7 @@ pub(crate) fn read<'h>(
         fingerprint.system(instructions);
     }
     match fields.raw("input") {
-        Some(input) if input.get().starts_with('"') => fingerprint.user(input),
+        Some(input) if input.starts_with('"') => fingerprint.user(input),
         Some(input) => fingerprint::opening(&mut fingerprint, input),
         None => {}
     }
@@ -71,24 +70,24 @@ pub(crate) fn read<'h>(
     })
 }
 
-fn session_of(client_metadata: &RawValue) -> Option<SessionMark> {
+fn session_of(client_metadata: &str) -> Option<SessionMark> {
     #[derive(Deserialize)]
     struct Metadata<'a> {
         #[serde(borrow)]
         session_id: Cow<'a, str>,
     }
-    let metadata: Metadata<'_> = serde_json::from_str(client_metadata.get()).ok()?;
+    let metadata: Metadata<'_> = serde_json::from_str(client_metadata).ok()?;
     SessionMark::new("client_metadata.session_id", &metadata.session_id)
 }
 
 /// A conversation comes as its id, or as an object that holds it.
-fn conversation_of(conversation: &RawValue) -> Option<String> {
+fn conversation_of(conversation: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Conversation {
         id: String,
     }
     match body::text_of(conversation) {
         Some(id) => Some(id.into_owned()),
-        None => serde_json::from_str::<Conversation>(conversation.get()).ok().map(|found| found.id),
+        None => serde_json::from_str::<Conversation>(conversation).ok().map(|found| found.id),
     }
 }
