@@ -14,6 +14,10 @@ use pointsman::{
     demo, logging,
 };
 
+/// A request makes a hundred small allocations: the system's allocator took a seventh of its CPU.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
