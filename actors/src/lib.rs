@@ -9,6 +9,7 @@ pub mod dispatcher;
 mod fault;
 pub mod gateway;
 pub mod ids;
+pub mod ledger;
 pub mod money;
 pub mod pricing;
 pub mod provider;

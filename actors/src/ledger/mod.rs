@@ -1,0 +1,3 @@
+//! Quotas: what each account may use, has used, and has reserved.
+
+pub mod limits;
