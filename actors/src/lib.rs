@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod ids;
 pub mod ledger;
 pub mod money;
+pub mod permits;
 pub mod pricing;
 pub mod provider;
 pub mod session;

@@ -13,13 +13,13 @@ use super::messages::Ask;
 use crate::{
     clock::Clock,
     ids::ProviderId,
+    permits::Permit,
     provider::{
         Provider,
         breaker::Pass,
         card::Card,
         messages::{Admitted, ProbeAnswered, Report},
         outcome::Outcome,
-        permits::Permit,
     },
     session::{
         SessionTracker,

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use actix::Message;
 
-use super::{breaker::Pass, card::Card, outcome::Outcome, permits::Permit};
-use crate::board::Shut;
+use super::{breaker::Pass, card::Card, outcome::Outcome};
+use crate::{board::Shut, permits::Permit};
 
 /// May one more request go to you now?
 #[derive(Debug)]

@@ -10,7 +10,6 @@ pub mod credentials;
 pub mod history;
 pub mod messages;
 pub mod outcome;
-pub mod permits;
 
 use std::{
     sync::Arc,
@@ -29,12 +28,12 @@ use self::{
     history::History,
     messages::{Admit, Admitted, ProbeAnswered, Reconfigure, Report, SetBreaker},
     outcome::{Outcome, Verdict},
-    permits::Permits,
 };
 use crate::{
     board::{Line, Shut, Why},
     clock::Clock,
     fault,
+    permits::Permits,
     supervisor::{
         Guarded, Observe, Vitals,
         mailbox::{Reply, takes},

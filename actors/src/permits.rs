@@ -1,4 +1,4 @@
-//! Permits: how many requests one provider has in flight, and room for how many more.
+//! Permits: how many requests one provider, user or key has in flight, and room for how many more.
 //!
 //! A permit counts itself out when it is dropped, wherever that happens: giving one back needs no
 //! actor, no message and no live caller (I-10, I-11).
@@ -8,7 +8,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-/// The permits of one provider. Taken only by the provider actor; given back from anywhere.
+/// All permits of one owner. Taken only by the owner's actor; given back from anywhere.
 #[derive(Debug)]
 pub struct Permits {
     in_flight: Arc<AtomicU32>,
