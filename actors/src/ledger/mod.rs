@@ -1,3 +1,4 @@
 //! Quotas: what each account may use, has used, and has reserved.
 
+pub mod calendar;
 pub mod limits;
