@@ -36,6 +36,8 @@ pub enum Reason {
     UpgradeRequired,
     /// A limit on money is reached.
     SpendLimit,
+    /// Likewise, where the operator wants it told by its own status.
+    PaymentRequired,
     /// A limit on requests, tokens or concurrency is reached; it passes soon.
     RateLimit,
     /// No provider can take the request.
@@ -70,7 +72,8 @@ impl Reason {
             | Self::MethodNotAllowed
             | Self::Unsupported
             | Self::UpgradeRequired
-            | Self::SpendLimit => true,
+            | Self::SpendLimit
+            | Self::PaymentRequired => true,
             Self::RateLimit
             | Self::NoProvider { .. }
             | Self::UpstreamFailed

@@ -31,6 +31,7 @@ fn reasons() -> Vec<(&'static str, Reason)> {
         ("Unsupported", Reason::Unsupported),
         ("UpgradeRequired", Reason::UpgradeRequired),
         ("SpendLimit", Reason::SpendLimit),
+        ("PaymentRequired", Reason::PaymentRequired),
         ("RateLimit", Reason::RateLimit),
         ("NoProvider, none expected", Reason::NoProvider { coming_back: None }),
         ("NoProvider, one expected", Reason::NoProvider { coming_back }),
@@ -45,7 +46,7 @@ fn reasons() -> Vec<(&'static str, Reason)> {
 fn refusal(reason: Reason) -> Refusal {
     let mut refusal = Refusal::new(reason, "what the user \"reads\"", REQUEST_ID);
     match reason {
-        Reason::SpendLimit => {
+        Reason::SpendLimit | Reason::PaymentRequired => {
             refusal.retry_after = Some(Duration::from_secs(7200));
             refusal.resets_at_unix = Some(1_763_607_600);
         }

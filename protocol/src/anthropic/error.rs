@@ -15,6 +15,7 @@ pub(crate) fn body(refusal: &Refusal) -> (u16, Value) {
         Reason::MethodNotAllowed => (405, "invalid_request_error"),
         Reason::UpgradeRequired => (426, "invalid_request_error"),
         Reason::SpendLimit | Reason::RateLimit => (429, "rate_limit_error"),
+        Reason::PaymentRequired => (402, "billing_error"),
         // Claude Code waits on a 503 with `retry-after`, and ends after three tries on a 529.
         Reason::NoProvider { coming_back: Some(_) } => (503, "api_error"),
         Reason::NoProvider { coming_back: None } => (529, "overloaded_error"),

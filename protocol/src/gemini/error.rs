@@ -24,6 +24,7 @@ pub(crate) fn body(refusal: &Refusal) -> (u16, Value) {
         Reason::MethodNotAllowed => (405, "UNIMPLEMENTED"),
         Reason::UpgradeRequired => (426, "FAILED_PRECONDITION"),
         Reason::SpendLimit | Reason::RateLimit => (429, "RESOURCE_EXHAUSTED"),
+        Reason::PaymentRequired => (402, "RESOURCE_EXHAUSTED"),
         Reason::NoProvider { .. } | Reason::Draining | Reason::Overloaded => (503, "UNAVAILABLE"),
         Reason::UpstreamFailed => (502, "UNAVAILABLE"),
         Reason::Timeout => (504, "DEADLINE_EXCEEDED"),

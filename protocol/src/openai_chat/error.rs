@@ -17,6 +17,7 @@ pub(crate) fn body(refusal: &Refusal) -> (u16, Value) {
         Reason::MethodNotAllowed => (405, "invalid_request_error", Some("method_not_allowed")),
         Reason::UpgradeRequired => (426, "invalid_request_error", Some("upgrade_required")),
         Reason::SpendLimit => (429, "insufficient_quota", Some("insufficient_quota")),
+        Reason::PaymentRequired => (402, "insufficient_quota", Some("insufficient_quota")),
         Reason::RateLimit => (429, "rate_limit_error", Some("rate_limit_exceeded")),
         Reason::NoProvider { .. } | Reason::Overloaded | Reason::Draining => {
             (503, "server_error", Some("server_is_overloaded"))
