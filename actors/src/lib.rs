@@ -12,6 +12,7 @@ pub mod ids;
 pub mod ledger;
 pub mod money;
 pub mod permits;
+pub mod ports;
 pub mod pricing;
 pub mod provider;
 pub mod session;
