@@ -47,8 +47,6 @@ use crate::{
     upstream::{self, Clients},
 };
 
-/// Request rows that may wait for the database before new requests are refused.
-const BACKLOG: usize = 100_000;
 /// How long the last rows may take to be written when everything else has ended.
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// How long what runs may take to be broken off once its time is over: an error event has to leave.
@@ -88,8 +86,9 @@ where
     F: Future<Output = anyhow::Result<()>>,
 {
     let foundation = Foundation::lay(&config).await?;
-    let (recorder, writer) =
-        recorder::recorder(foundation.store.clone(), Quarantine::new(&config.data_dir), BACKLOG);
+    let quarantine = Quarantine::new(&config.data_dir);
+    let (recorder, writer) = recorder::recorder(foundation.store.clone(), quarantine, config.journal.clone())
+        .context("journal")?;
     let writer = actix_web::rt::spawn(writer.run());
     let drain = Drain::default();
     let plan = Plan { config: config.clone(), foundation, recorder: recorder.clone(), drain: drain.clone() };
@@ -97,6 +96,7 @@ where
     let address = listener.local_addr()?;
 
     let (rooms, handle, server) = open(plan, listener).await?;
+    replay(&recorder).await;
     rooms.current.load().await?;
     let stopper = Stopper { told: Arc::new(Semaphore::new(0)) };
     let running = Arc::downgrade(&rooms.proxy.into_inner());
@@ -128,12 +128,22 @@ where
     };
     if timeout(FLUSH_WITHIN, all_written).await.is_err() {
         let left = recorder.backlog();
-        log::error!("{left} request rows could not be written before the end");
+        log::warn!("{left} request rows stay in the journal; the next start posts them");
     }
     drop(recorder);
     writer.abort();
     log::info!("stopped");
     Ok(())
+}
+
+/// Waits until what an earlier process left in the journal is posted. Until then nothing is admitted, and
+/// `/readyz` says why.
+async fn replay(recorder: &Recorder) {
+    let left = recorder.snapshot();
+    if left.to_replay > 0 {
+        log::info!("journal: posting {} records that an earlier process left", left.to_replay);
+    }
+    recorder.flush().await;
 }
 
 /// Stops a house that serves. Clones stop the same one.

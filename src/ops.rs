@@ -51,10 +51,14 @@ pub struct Parts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Degraded {
-    /// The database does not answer: nothing can be changed, records wait in memory.
+    /// The database does not answer: nothing can be changed, records wait in the journal.
     DatabaseAway,
     /// So many records wait that new requests are refused.
     RecorderFull,
+    /// The journal cannot be written, as on a full disk: new requests are refused.
+    JournalFailing,
+    /// Parts of the journal were damaged when it was opened, and await an operator beside it.
+    JournalDamaged,
     /// Records were refused by the database and await an operator in the quarantine file.
     RecordsSetAside,
     /// Actors rest after panics, or don't answer.
@@ -69,9 +73,10 @@ impl Ops {
     }
 
     /// What must hold for requests to be taken.
-    fn checks(&self) -> [(&'static str, bool); 3] {
+    fn checks(&self) -> [(&'static str, bool); 4] {
         [
             ("database_read", self.parts.current.is_loaded()),
+            ("journal_replayed", self.parts.recorder.has_replayed()),
             ("recorder_has_room", self.parts.recorder.has_room()),
             ("not_draining", !self.parts.drain.is_draining()),
         ]
@@ -81,10 +86,14 @@ impl Ops {
         let Parts { store, gateway, recorder, .. } = &self.parts;
         let database = timeout(PATIENCE, store.ping()).await;
         let actors = gateway.actors().await;
+        let snapshot = recorder.snapshot();
+        let failing = snapshot.journal_trouble.is_some();
         let found = [
             (Degraded::DatabaseAway, !matches!(database, Ok(Ok(())))),
-            (Degraded::RecorderFull, !recorder.has_room()),
-            (Degraded::RecordsSetAside, recorder.snapshot().set_aside > 0),
+            (Degraded::RecorderFull, !failing && !recorder.has_room()),
+            (Degraded::JournalFailing, failing),
+            (Degraded::JournalDamaged, snapshot.journal_damaged > 0),
+            (Degraded::RecordsSetAside, snapshot.set_aside > 0),
             (Degraded::ActorsDown, actors.iter().any(|actor| actor.state != Condition::Running)),
         ];
         found.into_iter().filter(|(_, holds)| *holds).map(|(mode, _)| mode).collect()
@@ -127,7 +136,12 @@ async fn health(ops: Data<Ops>) -> HttpResponse {
         "uptime_s": ops.started.elapsed().as_secs(),
         "store": ops.parts.store_kind,
         "degraded": degraded,
-        "recorder": { "waiting": recorder.backlog, "bound": recorder.bound, "set_aside": recorder.set_aside },
+        "recorder": {
+            "waiting": recorder.backlog,
+            "set_aside": recorder.set_aside,
+            "journal_bytes": recorder.journal_bytes,
+            "journal_max_bytes": recorder.journal_max_bytes,
+        },
     });
     answer(StatusCode::OK, &body)
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, net::IpAddr, time::Duration};
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use actors::{
     ids::{KeyId, ProviderId, RequestId, UserId},
-    money::Money,
+    money::Pico,
     provider::outcome::Outcome,
 };
 use chrono::{DateTime, Utc};
@@ -48,8 +48,12 @@ struct View {
     error: Option<FailureView>,
     attempt_count: usize,
     usage: UsageView,
-    /// None when the model had no price.
-    cost_usd: Option<Money>,
+    /// What became of the money.
+    settlement: &'static str,
+    /// What was posted; none when nothing was.
+    cost_usd: Option<Pico>,
+    /// What was held until then.
+    reserved_usd: Option<Pico>,
     client_address: Option<IpAddr>,
     user_agent: Option<String>,
     bytes_up: u64,
@@ -121,7 +125,9 @@ impl From<Record> for View {
             error: record.failure.map(|failure| FailureView { kind: failure.kind, message: failure.message }),
             attempt_count: record.attempts.len(),
             usage: UsageView { class: record.metering.name(), tokens: record.metering.usage() },
+            settlement: record.settlement.name(),
             cost_usd: record.cost,
+            reserved_usd: record.reserved,
             client_address: record.client_address,
             user_agent: record.user_agent,
             bytes_up: record.bytes_up,

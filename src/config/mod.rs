@@ -7,6 +7,7 @@
 //! reads the environment.
 
 pub mod data_dir;
+mod journal;
 pub mod log;
 pub mod routing;
 mod secret;
@@ -29,6 +30,7 @@ pub use self::{
     sources::Flags,
     typed::{ConfigError, Effective, Origin},
 };
+use crate::journal::recorder::JournalSettings;
 
 /// Everything that was decided before the server started.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ pub struct Config {
     pub server: ServerSettings,
     /// The database.
     pub store: StoreSettings,
+    /// What is written down before the database has it.
+    pub journal: JournalSettings,
     /// How requests are routed.
     pub routing: RoutingSettings,
     /// The log.
@@ -79,6 +83,7 @@ pub fn load_with(
     Ok(Config {
         server: server::meant(&typed)?,
         store: store::meant(&typed, &data_dir)?,
+        journal: journal::meant(&typed, &data_dir)?,
         routing: routing::meant(&typed)?,
         log: log::meant(&typed)?,
         secrets: secrets::meant(&typed)?,

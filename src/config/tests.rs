@@ -1,6 +1,11 @@
 //! Configuration as a whole: where values come from, and what is said about wrong ones.
 
-use std::{collections::HashMap, io::Write as _, path::PathBuf, time::Duration};
+use std::{
+    collections::HashMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tempfile::NamedTempFile;
 
@@ -8,6 +13,7 @@ use super::{
     Config, ConfigError, Flags, load_with, log::LogFormat, secrets::KeySource, server::Placement,
     store::StoreUrl,
 };
+use crate::journal::recorder::{JournalSettings, Sync};
 
 const TOKEN: &str = "hT7kq2ZwPm4LsVx9";
 
@@ -66,6 +72,7 @@ fn without_any_settings_there_is_a_whole_configuration() {
     assert!(config.server.trusted_proxies.is_empty());
     assert_eq!(config.store.url, StoreUrl::Sqlite("./data/pointsman.db".into()));
     assert!(config.store.auto_migrate);
+    assert_eq!(config.journal, JournalSettings::new(Path::new("./data")));
     assert_eq!(config.routing.session_ttl, Duration::from_secs(300));
     assert_eq!(config.log.level, log::LevelFilter::Info);
     assert!(config.secrets.admin_token.is_none());
@@ -115,6 +122,10 @@ fn a_full_file_is_understood() {
         pool_wait_ms = 100
         query_deadline_ms = 200
         auto_migrate = false
+        [journal]
+        max_bytes = 67108864
+        sync = "always"
+        drain_rows_per_s = 100
         [routing]
         session_ttl_s = 1
         max_attempts = 2
@@ -131,6 +142,8 @@ fn a_full_file_is_understood() {
     let StoreUrl::Postgres(url) = &config.store.url else { panic!() };
     assert_eq!(url.reveal(), "postgres://u:p@db/x");
     assert_eq!((config.store.pool_size, config.store.auto_migrate), (3, false));
+    assert_eq!((config.journal.max_bytes, config.journal.sync), (64 << 20, Sync::Always));
+    assert_eq!(config.journal.data_dir, PathBuf::from("/var/lib/pointsman"));
     assert_eq!((config.routing.max_attempts, config.routing.request_deadline.as_secs()), (2, 3));
     assert_eq!(config.log.format, LogFormat::Json);
 }
@@ -186,6 +199,10 @@ fn errors_name_the_key_and_where_the_value_came_from() {
         (
             typed().file("[store]\npool_wait_ms = 11000"),
             "store.pool_wait_ms: must not be longer than store.query_deadline_ms (from file)",
+        ),
+        (
+            typed().file("[journal]\nmax_bytes = 1"),
+            "journal.max_bytes: must be a whole number from 67108864 to 1099511627776, not `1` (from file)",
         ),
         (
             typed().env("LOG_LEVEL", "loud"),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use super::{data_dir, log, routing, secrets, server, store};
+use super::{data_dir, journal, log, routing, secrets, server, store};
 
 /// One thing that can be configured.
 pub(super) struct Knob {
@@ -30,8 +30,15 @@ impl Knob {
     }
 }
 
-const SECTIONS: [&[Knob]; 6] =
-    [data_dir::KNOBS, server::KNOBS, store::KNOBS, routing::KNOBS, log::KNOBS, secrets::KNOBS];
+const SECTIONS: [&[Knob]; 7] = [
+    data_dir::KNOBS,
+    server::KNOBS,
+    store::KNOBS,
+    journal::KNOBS,
+    routing::KNOBS,
+    log::KNOBS,
+    secrets::KNOBS,
+];
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,24 @@
 //! The journal: what is remembered about each request, and how it gets into the database.
 //!
-//! [`record`] is what a request leaves behind, [`recorder`] commits records in groups, and
-//! [`quarantine`] keeps the ones that the database refuses.
+//! [`record`] is what a request leaves behind, [`intent`] what is known before. [`recorder`] takes both down,
+//! [`writer`] commits records in groups, and [`quarantine`] keeps the ones that the database refuses.
+//!
+//! Below them: `desk` takes everything in under one lock, `segments` are the files, `frame` is how they are
+//! written, `queue` is what waits, `replay` and `read_back` read again, `syncer` syncs.
 
+pub mod balances;
+pub mod class;
+mod desk;
+pub mod fault;
+mod frame;
+pub mod intent;
 pub mod quarantine;
+mod queue;
+mod read_back;
 pub mod record;
 pub mod recorder;
+mod replay;
+mod segments;
+mod syncer;
+pub mod writer;
+pub(crate) mod written;

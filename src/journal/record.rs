@@ -1,24 +1,36 @@
 //! What one request leaves behind, refused ones too: the facts of its row and its attempts.
 
+//!
+//! A record goes into the journal as JSON and comes back from it, perhaps into a later version of this
+//! program: names stay, new fields have a default, unknown ones are passed over. A golden file holds that.
+
 use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 use actors::{
     ids::{KeyId, ProviderId, RequestId, UserId},
-    money::Money,
+    ledger::limits::AccountId,
+    money::Pico,
     provider::outcome::Outcome,
 };
 use chrono::{DateTime, Utc};
-use protocol::{Format, Operation, Usage};
+use protocol::{Format, Operation};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use super::class::{Ending, Metering, Settlement};
+use super::written::{message, message_if, micros, micros_if, name_if};
+
 /// A finished request. Times are offsets, so that they are exact whatever the wall clock does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
     /// The request.
     pub id: RequestId,
     /// When its head had been read.
     pub started_at: DateTime<Utc>,
+    /// The minute its cost counts in, since 1970 in UTC: that of its admission.
+    pub minute: i64,
     /// Until the last byte of the answer, or until it was given up.
+    #[serde(with = "micros")]
     pub duration: Duration,
     /// Who asked; none when the caller was not recognised.
     pub user_id: Option<UserId>,
@@ -29,12 +41,15 @@ pub struct Record {
     /// What was asked of the API.
     pub operation: Option<Operation>,
     /// The model that was asked for.
+    #[serde(serialize_with = "name_if")]
     pub model: Option<String>,
     /// The model that was sent to the upstream which answered.
+    #[serde(serialize_with = "name_if")]
     pub upstream_model: Option<String>,
     /// Whether the caller asked for a stream.
     pub streamed: bool,
     /// The conversation, as the sticky binding knows it.
+    #[serde(serialize_with = "name_if")]
     pub session: Option<String>,
     /// Whose answer the caller received.
     pub provider_id: Option<ProviderId>,
@@ -45,11 +60,17 @@ pub struct Record {
     /// What went wrong, if something did.
     pub failure: Option<Failure>,
     /// From the start until the first byte of the answer went to the caller.
+    #[serde(with = "micros_if")]
     pub ttfb: Option<Duration>,
     /// What it consumed.
     pub metering: Metering,
-    /// What that cost; none when the model had no price.
-    pub cost: Option<Money>,
+    /// What became of the money.
+    pub settlement: Settlement,
+    /// What is posted to its accounts, rounded once; there exactly when `settlement` says so.
+    pub cost: Option<Pico>,
+    /// What was held for it until it was settled.
+    #[serde(default)]
+    pub reserved: Option<Pico>,
     /// The price row and the formula the cost was computed with.
     pub price: Option<Document>,
     /// The decision chain: candidates, who was skipped and why, who was chosen.
@@ -57,6 +78,7 @@ pub struct Record {
     /// Where the caller is.
     pub client_address: Option<IpAddr>,
     /// What the caller calls its program.
+    #[serde(serialize_with = "name_if")]
     pub user_agent: Option<String>,
     /// Body bytes received from the caller.
     pub bytes_up: u64,
@@ -73,6 +95,7 @@ impl Record {
         Self {
             id,
             started_at,
+            minute: minute_of(started_at),
             duration: Duration::ZERO,
             user_id: None,
             key_id: None,
@@ -88,7 +111,9 @@ impl Record {
             failure: None,
             ttfb: None,
             metering: Metering::None,
+            settlement: Settlement::Free,
             cost: None,
+            reserved: None,
             price: None,
             decisions: None,
             client_address: None,
@@ -105,10 +130,31 @@ impl Record {
     pub fn plain(started_at: DateTime<Utc>) -> Self {
         Self { status: 500, ending: Ending::Refused, ..Self::new(RequestId::new(), started_at) }
     }
+
+    /// Notes what it consumed, and what that cost at the price there was, if there was one.
+    pub fn settle(&mut self, metering: Metering, cost: Option<Pico>, caller_left: bool) {
+        self.metering = metering;
+        self.settlement = Settlement::of(metering, cost.is_some(), caller_left);
+        self.cost = cost.filter(|_| self.settlement.is_posted());
+    }
+
+    /// The accounts it counts for, in their order.
+    pub fn accounts(&self) -> impl Iterator<Item = AccountId> {
+        let user = self.user_id.map(AccountId::User);
+        let key = self.key_id.map(AccountId::Key);
+        let provider = self.provider_id.map(AccountId::Provider);
+        [user, key, provider].into_iter().flatten()
+    }
+}
+
+/// The minute of an instant, since 1970 in UTC.
+#[must_use]
+pub fn minute_of(at: DateTime<Utc>) -> i64 {
+    at.timestamp().div_euclid(60)
 }
 
 /// One try at one provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// Where it went.
     pub provider_id: ProviderId,
@@ -119,18 +165,23 @@ pub struct AttemptRecord {
     /// The HTTP status of the upstream, if it answered.
     pub status: Option<u16>,
     /// Offset from the start of the request.
+    #[serde(with = "micros")]
     pub started: Duration,
     /// From the start of the attempt to the head of the answer.
+    #[serde(with = "micros_if")]
     pub head: Option<Duration>,
     /// From the start of the attempt to the first meaningful frame.
+    #[serde(with = "micros_if")]
     pub first_frame: Option<Duration>,
     /// The whole attempt.
+    #[serde(with = "micros")]
     pub total: Duration,
     /// Whether a kept-alive connection turned out closed and a fresh one was made.
     pub retried_stale: bool,
     /// Whether any byte of the request left for the upstream: only then can it have cost anything.
     pub sent: bool,
     /// What went wrong, for the operator.
+    #[serde(serialize_with = "message_if")]
     pub error: Option<String>,
 }
 
@@ -155,7 +206,8 @@ impl AttemptRecord {
 }
 
 /// A JSON text that was checked when it was made.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Document(Box<RawValue>);
 
 impl Document {
@@ -187,102 +239,11 @@ impl From<Box<RawValue>> for Document {
 }
 
 /// What went wrong with a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// A stable code.
     pub kind: Cow<'static, str>,
     /// For people.
+    #[serde(serialize_with = "message")]
     pub message: String,
-}
-
-/// What a request consumed, and how well that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metering {
-    /// The upstream told.
-    Exact(Usage),
-    /// Derived by us, since the upstream could not tell any more.
-    Estimated(Usage),
-    /// Nothing was consumed.
-    None,
-}
-
-impl Metering {
-    /// The name used in rows and in the admin API.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Exact(_) => "exact",
-            Self::Estimated(_) => "estimated",
-            Self::None => "none",
-        }
-    }
-
-    /// The tokens; zeros when nothing was consumed.
-    #[must_use]
-    pub fn usage(&self) -> Usage {
-        match *self {
-            Self::Exact(usage) | Self::Estimated(usage) => usage,
-            Self::None => Usage::default(),
-        }
-    }
-
-    /// Puts together what the name and the tokens of a row say.
-    #[must_use]
-    pub fn from_name(name: &str, usage: Usage) -> Option<Self> {
-        match name {
-            "exact" => Some(Self::Exact(usage)),
-            "estimated" => Some(Self::Estimated(usage)),
-            "none" => Some(Self::None),
-            _ => None,
-        }
-    }
-}
-
-macro_rules! named {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)+
-        }
-
-        impl $name {
-            /// Every one of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The name used in rows and in the admin API.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                }
-            }
-
-            /// The one of that name, if there is one.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|known| known.name() == name)
-            }
-        }
-    };
-}
-
-named! {
-    /// How a request ended, seen from the caller.
-    Ending {
-        /// The whole answer was delivered.
-        Complete = "complete",
-        /// The answer had begun and could not be finished.
-        Cut = "cut",
-        /// The caller went away.
-        CallerLeft = "caller_left",
-        /// We said no before any upstream was asked.
-        Refused = "refused",
-        /// No upstream gave an answer that could be passed on.
-        Failed = "failed",
-        /// The deadline of the request passed.
-        TimedOut = "timed_out",
-        /// The server was stopping.
-        Draining = "draining",
-    }
 }

@@ -1,153 +1,183 @@
-//! The recorder: takes records from wherever a request ended and commits them in groups.
+//! The recorder: takes down what happens to a request, from wherever that is known.
 //!
 //! ```text
-//! Recorder::record ──▶ queue (counted) ──▶ Writer: ≤ 500 records or 100 ms ──▶ one transaction
-//!                                              │ away     wait, try the same again, for ever
-//!                                              │ refused  halve until the bad one stands alone
-//!                                              └▶ quarantine, if the log takes other records
+//! intent, progress ──▶ journal
+//! record ──▶ journal ──▶ queue ──▶ Writer ──▶ one transaction per group
+//!                          │ long: only its place in the journal is kept, and read back in its turn
+//! balances, flush ──▶ queue, answered when everything before is posted
 //! ```
 //!
-//! Invariants (I-42)
+//! Invariants
 //! - `record` neither waits nor fails, so a `Drop` may call it.
-//! - A record leaves the queue only into the database or into the quarantine file.
-//! - One bad record costs itself and nothing else; a database in trouble costs time and nothing else.
-//! - The backlog is bounded by those who admit work: they stop while [`Recorder::has_room`] says no,
-//!   at nine tenths of the bound, which leaves the rest for requests that are already running.
+//! - Records are numbered in the order in which they are posted.
+//! - An answer about balances holds everything recorded before the question, and says up to which number.
 
 use std::{
-    future::Future,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use tokio::{
-    sync::{Notify, mpsc, oneshot},
-    time::sleep,
+use tokio::{sync::oneshot, time::timeout};
+
+pub use super::desk::{JournalError, JournalSettings, NoRoom, Sync};
+use super::{
+    balances::{Away, BalancesAnswer, BalancesAsk},
+    desk::Desk,
+    intent::{Intent, Progress},
+    quarantine::Quarantine,
+    record::Record,
+    writer::{RequestLog, Writer},
 };
 
-use super::{quarantine::Quarantine, record::Record};
-
-/// Records per commit, and how long the first of them waits for company.
-const GROUP: usize = 500;
-const GATHER: Duration = Duration::from_millis(100);
-
-/// Pauses between tries while the database is away: doubled from the first to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// Where records are committed.
-pub trait RequestLog {
-    /// Adds `records` all or none, except those that are there already; says how many were new.
-    fn insert(&self, records: &[Record]) -> impl Future<Output = Result<usize, InsertError>>;
-
-    /// Whether an ordinary record would be taken now.
-    fn takes_records(&self) -> impl Future<Output = bool>;
-}
-
-/// Why records were not added.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InsertError {
-    /// The database cannot be reached or did not answer; whether they were added is not known.
-    #[error("{0}")]
-    Away(String),
-    /// The database refused at least one of them.
-    #[error("{0}")]
-    Refused(String),
-}
+/// How long an answer about balances may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Takes records. Cheap to clone.
 #[derive(Clone)]
 pub struct Recorder {
-    queue: mpsc::UnboundedSender<Entry>,
+    held: Arc<Held>,
+}
+
+/// What all clones share; with the last of them the writer ends.
+struct Held {
+    desk: Arc<Desk<Question>>,
     gauges: Arc<Gauges>,
 }
 
-/// Commits what recorders took, wherever its [`run`](Writer::run) is spawned.
-pub struct Writer<L> {
-    log: L,
-    quarantine: Quarantine,
-    queue: mpsc::UnboundedReceiver<Entry>,
-    gauges: Arc<Gauges>,
+/// Something to be answered when everything before it is posted.
+pub(super) enum Question {
+    Flush(oneshot::Sender<()>),
+    Balances(Vec<BalancesAsk>, oneshot::Sender<Result<BalancesAnswer, Away>>),
 }
 
 /// Counts of a recorder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecorderSnapshot {
     /// Records taken and not yet committed or set aside.
     pub backlog: usize,
-    /// The bound on them.
-    pub bound: usize,
     /// Records committed.
     pub committed: usize,
     /// Records set aside.
     pub set_aside: usize,
     /// Commits that found the database away.
     pub failed_commits: usize,
+    /// Records that an earlier process left behind and that still wait.
+    pub to_replay: usize,
+    /// Bytes in the journal.
+    pub journal_bytes: u64,
+    /// The bound on them.
+    pub journal_max_bytes: u64,
+    /// Files of the journal.
+    pub journal_segments: usize,
+    /// Bytes in which the journal was found damaged when it was opened.
+    pub journal_damaged: u64,
+    /// What the last write to the journal failed with.
+    pub journal_trouble: Option<String>,
 }
 
 #[derive(Default)]
-struct Gauges {
-    backlog: AtomicUsize,
-    bound: usize,
-    committed: AtomicUsize,
-    set_aside: AtomicUsize,
-    failed_commits: AtomicUsize,
-    /// Somebody waits for what was recorded.
-    hurry: Notify,
+pub(super) struct Gauges {
+    pub(super) committed: AtomicUsize,
+    pub(super) set_aside: AtomicUsize,
+    pub(super) failed_commits: AtomicUsize,
+    pub(super) to_replay: AtomicUsize,
+    /// The database did not answer the last time.
+    pub(super) away: AtomicBool,
 }
 
-enum Entry {
-    Record(Box<Record>),
-    /// Answered when everything before it is out of the queue.
-    Flush(oneshot::Sender<()>),
-}
-
-/// A recorder that admits up to `bound` records waiting, and the writer that empties it into `log`.
-#[must_use]
-pub fn recorder<L: RequestLog>(log: L, quarantine: Quarantine, bound: usize) -> (Recorder, Writer<L>) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let gauges = Arc::new(Gauges { bound, ..Gauges::default() });
-    let writer = Writer { log, quarantine, queue: receiver, gauges: Arc::clone(&gauges) };
-    (Recorder { queue: sender, gauges }, writer)
+/// Opens the journal, and returns who takes records and who empties it into `log`. What an earlier process
+/// left in the journal is posted first.
+///
+/// # Errors
+/// When the journal can't be used.
+pub fn recorder<L: RequestLog>(
+    log: L,
+    quarantine: Quarantine,
+    settings: JournalSettings,
+) -> Result<(Recorder, Writer<L>), JournalError> {
+    let (desk, replayed) = Desk::open(settings)?;
+    let gauges = Arc::new(Gauges::default());
+    gauges.to_replay.store(replayed, Relaxed);
+    let writer = Writer::new(log, quarantine, Arc::clone(&desk), Arc::clone(&gauges));
+    Ok((Recorder { held: Arc::new(Held { desk, gauges }) }, writer))
 }
 
 impl Recorder {
-    /// Takes a record.
-    pub fn record(&self, record: Record) {
-        self.gauges.backlog.fetch_add(1, Relaxed);
-        if let Err(mpsc::error::SendError(entry)) = self.queue.send(Entry::Record(Box::new(record))) {
-            // Only after the writer was dropped, which is the last thing a process does.
-            self.gauges.backlog.fetch_sub(1, Relaxed);
-            if let Entry::Record(record) = entry {
-                log::error!(request:% = record.id; "recorder: request {} ended after the writer", record.id);
-            }
+    /// Writes down that an attempt is about to be sent. Only then may a byte of it leave (I-39).
+    ///
+    /// # Errors
+    /// When it can't be written down: then nothing may be sent.
+    pub async fn intent(&self, intent: &Intent) -> Result<(), NoRoom> {
+        self.held.desk.intent(intent).await
+    }
+
+    /// Writes down how far an answer has come: what is posted if the process dies within it.
+    pub fn progress(&self, progress: &Progress) {
+        self.held.desk.progress(progress);
+    }
+
+    /// Takes a record; says its number.
+    pub fn record(&self, record: Record) -> u64 {
+        self.held.desk.enter(record)
+    }
+
+    /// What these accounts have used, everything recorded before this moment included.
+    ///
+    /// # Errors
+    /// When the database does not answer in time.
+    pub async fn balances(&self, asks: Vec<BalancesAsk>) -> Result<BalancesAnswer, Away> {
+        if self.held.gauges.away.load(Relaxed) {
+            return Err(Away("the database does not answer".to_owned()));
+        }
+        let (answer, answered) = oneshot::channel();
+        let ended = || Away("the recorder has ended".to_owned());
+        self.held.desk.ask(Question::Balances(asks, answer)).map_err(|_| ended())?;
+        match timeout(ANSWER_WITHIN, answered).await {
+            Ok(answer) => answer.unwrap_or_else(|_| Err(ended())),
+            Err(_) => Err(Away(format!("no answer within {} s", ANSWER_WITHIN.as_secs()))),
         }
     }
 
-    /// Whether new work may be admitted: below nine tenths of the bound.
+    /// Whether new work may be admitted: the journal can be written, and is below nine tenths of its bound.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.backlog() < self.gauges.bound - self.gauges.bound / 10
+        self.held.desk.has_room()
+    }
+
+    /// Whether everything that an earlier process left behind is posted.
+    #[must_use]
+    pub fn has_replayed(&self) -> bool {
+        self.held.gauges.to_replay.load(Relaxed) == 0
     }
 
     /// Records taken and not yet committed or set aside.
     #[must_use]
     pub fn backlog(&self) -> usize {
-        self.gauges.backlog.load(Relaxed)
+        self.held.desk.backlog.load(Relaxed)
     }
 
     /// All counts.
     #[must_use]
     pub fn snapshot(&self) -> RecorderSnapshot {
+        let Held { desk, gauges } = &*self.held;
+        let (journal_segments, journal_trouble) = {
+            let tray = desk.tray();
+            (tray.segments.count(), tray.segments.trouble().map(ToOwned::to_owned))
+        };
         RecorderSnapshot {
             backlog: self.backlog(),
-            bound: self.gauges.bound,
-            committed: self.gauges.committed.load(Relaxed),
-            set_aside: self.gauges.set_aside.load(Relaxed),
-            failed_commits: self.gauges.failed_commits.load(Relaxed),
+            committed: gauges.committed.load(Relaxed),
+            set_aside: gauges.set_aside.load(Relaxed),
+            failed_commits: gauges.failed_commits.load(Relaxed),
+            to_replay: gauges.to_replay.load(Relaxed),
+            journal_bytes: desk.bytes(),
+            journal_max_bytes: desk.settings.max_bytes,
+            journal_segments,
+            journal_damaged: desk.damaged,
+            journal_trouble,
         }
     }
 
@@ -155,120 +185,18 @@ impl Recorder {
     /// database is away that takes as long as it is away: callers bound it themselves.
     pub async fn flush(&self) {
         let (done, answered) = oneshot::channel();
-        if self.queue.send(Entry::Flush(done)).is_ok() {
-            self.gauges.hurry.notify_one();
+        if self.held.desk.ask(Question::Flush(done)).is_ok() {
             // An error means that the writer is gone, and with it everything to wait for.
             let _ = answered.await;
         }
     }
 }
 
-impl<L: RequestLog> Writer<L> {
-    /// Works until the last recorder is gone and everything it took is out of the queue.
-    pub async fn run(mut self) {
-        while let Some(first) = self.queue.recv().await {
-            let (group, waiting) = self.gather(first).await;
-            if !group.is_empty() {
-                self.commit(&group).await;
-            }
-            for flush in waiting {
-                let _ = flush.send(()); // whoever asked may have stopped waiting
-            }
-        }
-    }
-
-    /// What comes within a moment, up to one group. A flush ends the wait.
-    ///
-    /// The moment is slept through, with the queue unwatched: waking this thread for each record would cost
-    /// whoever records it more than the record does.
-    async fn gather(&mut self, first: Entry) -> (Vec<Record>, Vec<oneshot::Sender<()>>) {
-        let mut group = Vec::new();
-        let mut waiting = Vec::new();
-        let mut slept = false;
-        let mut next = Some(first);
-        while let Some(entry) = next.take() {
-            match entry {
-                Entry::Record(record) => group.push(*record),
-                Entry::Flush(done) => waiting.push(done),
-            }
-            if group.len() == GROUP || !waiting.is_empty() {
-                break;
-            }
-            next = self.queue.try_recv().ok();
-            if next.is_none() && !std::mem::replace(&mut slept, true) {
-                tokio::select! { () = sleep(GATHER) => (), () = self.gauges.hurry.notified() => () }
-                next = self.queue.try_recv().ok();
-            }
-        }
-        (group, waiting)
-    }
-
-    /// Commits a group, however long it takes, and sets aside what cannot be committed.
-    async fn commit(&self, group: &[Record]) {
-        let mut parts = vec![group];
-        while let Some(part) = parts.pop() {
-            match self.insert(part).await {
-                Ok(()) => {
-                    self.gauges.committed.fetch_add(part.len(), Relaxed);
-                    self.gauges.backlog.fetch_sub(part.len(), Relaxed);
-                }
-                Err(reason) => match part {
-                    [record] => self.set_aside(record, &reason),
-                    _ => {
-                        let (first, second) = part.split_at(part.len() / 2);
-                        parts.extend([second, first]);
-                    }
-                },
-            }
-        }
-    }
-
-    /// Inserts `part`, waiting while the database is away. An error is about the records.
-    async fn insert(&self, part: &[Record]) -> Result<(), String> {
-        let mut pause = FIRST_PAUSE;
-        let mut refused_before = false;
-        loop {
-            let trouble = match self.log.insert(part).await {
-                Ok(_) => {
-                    if pause > FIRST_PAUSE {
-                        log::info!("recorder: database back");
-                    }
-                    return Ok(());
-                }
-                Err(InsertError::Refused(reason)) if part.len() > 1 || refused_before => return Err(reason),
-                // A single record is about to be set aside. Not if the log refuses everything,
-                // though, as it does on a full disk; and not without a second try after that.
-                Err(InsertError::Refused(reason)) => {
-                    if self.log.takes_records().await {
-                        refused_before = true;
-                        continue;
-                    }
-                    reason
-                }
-                Err(InsertError::Away(reason)) => reason,
-            };
-            refused_before = false;
-            self.gauges.failed_commits.fetch_add(1, Relaxed);
-            if pause == FIRST_PAUSE {
-                let backlog = self.gauges.backlog.load(Relaxed);
-                log::warn!(backlog = backlog; "recorder: database away, {backlog} records wait: {trouble}");
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
-
-    fn set_aside(&self, record: &Record, reason: &str) {
-        let id = record.id;
-        match self.quarantine.set_aside(record, reason) {
-            Ok(()) => log::error!(request:% = id; "recorder: request {id} set aside: {reason}"),
-            Err(error) => log::error!(
-                request:% = id;
-                "recorder: request {id} lost: {reason}; {}: {error}", self.quarantine.path().display()
-            ),
-        }
-        self.gauges.set_aside.fetch_add(1, Relaxed);
-        self.gauges.backlog.fetch_sub(1, Relaxed);
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.desk.tray().closed = true;
+        self.desk.arrived.notify_one();
+        self.desk.hurry.notify_one();
     }
 }
 

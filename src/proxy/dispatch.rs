@@ -26,7 +26,12 @@ use protocol::{Call, Format, Operation, Reading, Streaming, Usage, family};
 use super::{Proxy, refusal::Refused};
 use crate::{
     current::keys::Caller,
-    journal::record::{AttemptRecord, Document, Ending, Failure, Metering, Record},
+    journal::{
+        fault,
+        intent::Intent,
+        record::{AttemptRecord, Document, Ending, Failure, Metering, Record},
+        recorder::NoRoom,
+    },
 };
 
 /// The status in the row of a request that got none.
@@ -154,6 +159,36 @@ impl Dispatch {
         Ok((card, same_home))
     }
 
+    /// Writes down that the attempt under way is about to be sent; nothing of it may leave before (I-39).
+    pub(super) async fn intend(&self) -> Result<(), Refused> {
+        let (Some(Attempt { row, .. }), Some(ask)) = (&self.attempt, self.journey.as_ref().map(Journey::ask))
+        else {
+            return Ok(());
+        };
+        let Some(user) = self.record.user_id else { return Ok(()) };
+        let intent = Intent {
+            request: self.record.id,
+            attempt: u32::try_from(self.record.attempts.len() + 1).unwrap_or(u32::MAX),
+            at: self.proxy.wall_now(),
+            started_at: self.record.started_at,
+            minute: self.record.minute,
+            user,
+            key: ask.key,
+            provider: row.provider_id,
+            provider_name: row.provider_name.clone(),
+            format: ask.format,
+            operation: ask.operation,
+            model: ask.model.clone(),
+            upstream_model: self.record.upstream_model.clone().unwrap_or_default(),
+            session: self.record.session.clone(),
+            reserved: self.record.reserved,
+            input_tokens: self.record.bytes_up / BYTES_PER_TOKEN,
+            price: None,
+            streamed: self.record.streamed,
+        };
+        self.proxy.recorder.intent(&intent).await.map_err(|NoRoom| Refused::CannotRecord)
+    }
+
     /// Names the request, its provider and the number of attempts on an answer.
     pub(super) fn stamp(&self, answer: &mut HttpResponseBuilder) {
         let attempts = self.record.attempts.len() + usize::from(self.attempt.is_some());
@@ -173,6 +208,7 @@ impl Dispatch {
 
     /// The attempt under way has come to a head with this status, after so long.
     pub(super) fn head(&mut self, status: u16, retried_stale: bool) {
+        fault::point("after-send");
         let now = self.proxy.clock().now();
         if let Some(Attempt { grant, row }) = &mut self.attempt {
             row.status = Some(status);
@@ -184,6 +220,7 @@ impl Dispatch {
 
     /// The first meaningful frame is here: the point after which nothing is tried elsewhere.
     pub(super) fn began(&mut self) {
+        fault::point("first-event");
         let now = self.proxy.clock().now();
         if let Some(Attempt { grant, row }) = &mut self.attempt {
             grant.began();
@@ -210,7 +247,7 @@ impl Dispatch {
         self.close_attempt(end.outcome, closing, end.error);
         self.record.status = status;
         self.record.bytes_down = bytes_down;
-        self.settle(reading);
+        self.settle(reading, false);
         if failed {
             self.went_wrong_in_attempt(end.outcome);
         }
@@ -257,20 +294,21 @@ impl Dispatch {
     }
 
     /// Notes what the answer consumed, and what that costs at the price of the moment.
-    fn settle(&mut self, reading: &Reading) {
+    fn settle(&mut self, reading: &Reading, caller_left: bool) {
         if self.record.operation == Some(Operation::CountTokens) {
             return;
         }
-        self.record.metering = metering(reading, self.record.bytes_up);
-        if self.record.metering == Metering::None {
+        let metering = metering(reading, self.record.bytes_up);
+        self.record.settle(metering, None, caller_left);
+        if metering == Metering::None {
             return;
         }
-        let usage = self.record.metering.usage();
         let prices = self.proxy.current.prices();
         let names = [self.record.upstream_model.as_deref(), self.record.model.as_deref()];
         let Some(price) = names.into_iter().flatten().find_map(|model| prices.find(model)) else { return };
         let multiplier = self.multiplier();
-        self.record.cost = Some(price.row.price.cost(&usage, &multiplier));
+        let cost = price.row.price.cost(&metering.usage(), &multiplier).to_pico();
+        self.record.settle(metering, Some(cost), caller_left);
         self.record.price = price.formula(&multiplier);
     }
 
@@ -322,7 +360,7 @@ impl Dispatch {
     pub(super) fn broke_off(&mut self, status: u16, reading: &Reading, bytes_down: u64) {
         self.record.status = status;
         self.record.bytes_down = bytes_down;
-        self.settle(reading);
+        self.settle(reading, !self.proxy.drain.is_over());
         self.abandoned();
     }
 }

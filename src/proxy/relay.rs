@@ -109,7 +109,10 @@ async fn travel(
             }
         };
         let tried = match outgoing(request, entry, call, body, &card, same_home) {
-            Ok(outgoing) => attempt::run(clients, &card, outgoing, Wish::of(call), dispatch).await,
+            Ok(outgoing) => {
+                dispatch.intend().await?;
+                attempt::run(clients, &card, outgoing, Wish::of(call), dispatch).await
+            }
             Err(dead) => Err(dead),
         };
         match tried {

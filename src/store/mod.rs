@@ -11,6 +11,7 @@ mod db;
 mod directory;
 mod error;
 mod keys;
+mod ledger;
 mod migrate;
 mod page;
 mod ports;
@@ -37,6 +38,7 @@ pub use self::{
     directory::DirectoryEntry,
     error::StoreError,
     keys::{Key, KeyChange, NewKey},
+    ledger::Drift,
     page::{Cursor, Page},
     prices::{PriceRow, PriceSource},
     providers::{NewProvider, Provider, ProviderChange},

@@ -1,4 +1,4 @@
-//! The tables, once for both backends: `Ts`, `Usd` and `Doc` are our own column types, everything
+//! The tables, once for both backends: `Ts`, `Usd`, `Doc` and `Uid` are our own column types, everything
 //! else means the same in PostgreSQL and SQLite. Columns stand in the order of the migrations.
 
 diesel::table! {
@@ -86,11 +86,12 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
-    use crate::store::types::{Doc, Ts, Usd};
+    use crate::store::types::{Doc, Ts, Uid, Usd};
 
     requests (id) {
-        id -> Text,
+        id -> Uid,
         started_at -> Ts,
+        minute -> BigInt,
         duration_us -> BigInt,
         user_id -> Nullable<BigInt>,
         key_id -> Nullable<BigInt>,
@@ -105,18 +106,17 @@ diesel::table! {
         ending -> Text,
         error_kind -> Nullable<Text>,
         error_message -> Nullable<Text>,
-        attempts -> Integer,
         ttfb_us -> Nullable<BigInt>,
-        usage_class -> Text,
         input_tokens -> BigInt,
         cache_read_tokens -> BigInt,
         cache_write_5m_tokens -> BigInt,
         cache_write_1h_tokens -> BigInt,
         output_tokens -> BigInt,
         reasoning_tokens -> BigInt,
+        settlement -> Text,
         cost -> Nullable<Usd>,
-        price -> Nullable<Doc>,
-        decisions -> Nullable<Doc>,
+        reserved -> Nullable<Usd>,
+        details -> Nullable<Doc>,
         client_address -> Nullable<Text>,
         user_agent -> Nullable<Text>,
         bytes_up -> BigInt,
@@ -126,9 +126,10 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+    use crate::store::types::Uid;
 
     attempts (request_id, ordinal) {
-        request_id -> Text,
+        request_id -> Uid,
         ordinal -> Integer,
         provider_id -> BigInt,
         provider_name -> Text,
@@ -152,6 +153,36 @@ diesel::table! {
         key -> Text,
         value -> Doc,
         updated_at -> Ts,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::store::types::Usd;
+
+    ledger_balances (account, minute) {
+        account -> Text,
+        minute -> BigInt,
+        cost -> Usd,
+        requests -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::store::types::{Ts, Uid, Usd};
+
+    ledger_entries (id) {
+        id -> BigInt,
+        account -> Text,
+        minute -> BigInt,
+        kind -> Text,
+        span -> Nullable<Text>,
+        amount -> Usd,
+        until -> Nullable<Ts>,
+        request_id -> Nullable<Uid>,
+        note -> Text,
+        created_at -> Ts,
     }
 }
 

@@ -4,13 +4,18 @@
 //! |---|---|---|---|
 //! | [`Ts`] | `timestamptz` | integer microseconds since 1970 | [`At`] |
 //! | [`Usd`] | `numeric(24,12)` | integer of 10⁻¹² dollars | [`Amount`] |
+//! | [`Usd`] | the same | the same | [`Cost`], which may be less than nothing |
 //! | [`Doc`] | `jsonb` | JSON text | [`Json`] |
+//! | [`Uid`] | `uuid` | 16 bytes | [`Id`] |
 //!
 //! and [`Clean`](super::text::Clean) for plain text. Everything that goes into a row is one of
 //! these or a number, so what a database would choke on is dealt with here and there and nowhere
 //! else: amounts out of range are refused (I-06), NUL is replaced (S15).
 
-use actors::money::Money;
+use actors::{
+    ids::RequestId,
+    money::{Money, Pico},
+};
 use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive, num_bigint::BigInt as BigInteger};
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::{
@@ -23,6 +28,7 @@ use diesel::{
     sqlite::{Sqlite, SqliteValue},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
 
 use super::{error::StoreError, text::without_nul_escapes};
 
@@ -40,6 +46,11 @@ pub struct Usd;
 #[derive(Debug, Clone, Copy, SqlType, QueryId)]
 #[diesel(postgres_type(oid = 3802, array_oid = 3807), sqlite_type(name = "Text"))]
 pub struct Doc;
+
+/// A request's id. 2950 and 2951 are `uuid` and its array.
+#[derive(Debug, Clone, Copy, SqlType, QueryId)]
+#[diesel(postgres_type(oid = 2950, array_oid = 2951), sqlite_type(name = "Binary"))]
+pub struct Uid;
 
 /// Digits after the point that a stored amount keeps.
 const SCALE: i64 = 12;
@@ -144,6 +155,84 @@ impl ToSql<Usd, Sqlite> for Amount {
 impl FromSql<Usd, Sqlite> for Amount {
     fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
         <i64 as FromSql<sql_types::BigInt, Sqlite>>::from_sql(value).map(Self)
+    }
+}
+
+/// A stored amount that was posted or is to be: whole picodollars, of either sign, in the range of an `i64`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Usd)]
+pub(crate) struct Cost(i64);
+
+impl Cost {
+    /// Refuses what no column holds.
+    pub(crate) fn new(cost: Pico, field: &'static str) -> Result<Self, StoreError> {
+        i64::try_from(cost.0)
+            .map(Self)
+            .map_err(|_| StoreError::invalid(field, "is beyond 9223372.036854775807 dollars"))
+    }
+
+    /// The amount as the rest of the house knows it.
+    pub(crate) fn pico(self) -> Pico {
+        Pico(self.0.into())
+    }
+}
+
+impl ToSql<Usd, Pg> for Cost {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let decimal = BigDecimal::new(BigInteger::from(self.0), SCALE);
+        ToSql::<sql_types::Numeric, Pg>::to_sql(&decimal, &mut out.reborrow())
+    }
+}
+
+impl FromSql<Usd, Pg> for Cost {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let decimal = <BigDecimal as FromSql<sql_types::Numeric, Pg>>::from_sql(value)?;
+        Self::new(Money::from_decimal(decimal).to_pico(), "amount").map_err(Into::into)
+    }
+}
+
+impl ToSql<Usd, Sqlite> for Cost {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0);
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<Usd, Sqlite> for Cost {
+    fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        <i64 as FromSql<sql_types::BigInt, Sqlite>>::from_sql(value).map(Self)
+    }
+}
+
+/// A stored request id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Uid)]
+pub(crate) struct Id(pub(crate) RequestId);
+
+impl ToSql<Uid, Pg> for Id {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        use std::io::Write as _;
+        out.write_all(self.0.0.as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<Uid, Pg> for Id {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(RequestId(Uuid::from_slice(value.as_bytes())?)))
+    }
+}
+
+impl ToSql<Uid, Sqlite> for Id {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(&self.0.0.as_bytes()[..]);
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<Uid, Sqlite> for Id {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(Self(RequestId(Uuid::from_slice(value.read_blob())?)))
     }
 }
 

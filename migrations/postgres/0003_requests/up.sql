@@ -1,6 +1,7 @@
 CREATE TABLE requests (
-    id                    text           PRIMARY KEY,
+    id                    uuid           PRIMARY KEY,
     started_at            timestamptz    NOT NULL,
+    minute                bigint         NOT NULL,
     duration_us           bigint         NOT NULL,
     user_id               bigint,
     key_id                bigint,
@@ -15,18 +16,17 @@ CREATE TABLE requests (
     ending                text           NOT NULL,
     error_kind            text,
     error_message         text,
-    attempts              integer        NOT NULL,
     ttfb_us               bigint,
-    usage_class           text           NOT NULL,
     input_tokens          bigint         NOT NULL,
     cache_read_tokens     bigint         NOT NULL,
     cache_write_5m_tokens bigint         NOT NULL,
     cache_write_1h_tokens bigint         NOT NULL,
     output_tokens         bigint         NOT NULL,
     reasoning_tokens      bigint         NOT NULL,
+    settlement            text           NOT NULL,
     cost                  numeric(24,12),
-    price                 jsonb,
-    decisions             jsonb,
+    reserved              numeric(24,12),
+    details               jsonb,
     client_address        text,
     user_agent            text,
     bytes_up              bigint         NOT NULL,
@@ -34,14 +34,15 @@ CREATE TABLE requests (
 );
 
 CREATE INDEX requests_started_at_idx ON requests (started_at, id);
-CREATE INDEX requests_user_id_idx ON requests (user_id, started_at, id);
-CREATE INDEX requests_key_id_idx ON requests (key_id, started_at, id);
-CREATE INDEX requests_provider_id_idx ON requests (provider_id, started_at, id);
-CREATE INDEX requests_session_idx ON requests (session, started_at, id);
+CREATE INDEX requests_user_id_idx ON requests (user_id, started_at, id) WHERE user_id IS NOT NULL;
+CREATE INDEX requests_key_id_idx ON requests (key_id, started_at, id) WHERE key_id IS NOT NULL;
+CREATE INDEX requests_provider_id_idx ON requests (provider_id, started_at, id) WHERE provider_id IS NOT NULL;
+CREATE INDEX requests_session_idx ON requests (session, started_at, id) WHERE session IS NOT NULL;
 
 COMMENT ON TABLE  requests                       IS 'One row per request of a caller, refused ones too. Rows are added once and never changed.';
-COMMENT ON COLUMN requests.id                    IS 'UUID version 7 in its hyphenated form; the x-pointsman-request-id of the answer.';
+COMMENT ON COLUMN requests.id                    IS 'UUID version 7; the x-pointsman-request-id of the answer.';
 COMMENT ON COLUMN requests.started_at            IS 'When the head of the request had been read.';
+COMMENT ON COLUMN requests.minute                IS 'The minute its cost counts in, since 1970 in UTC: that of its admission.';
 COMMENT ON COLUMN requests.duration_us           IS 'Until the last byte of the answer, or until it was given up.';
 COMMENT ON COLUMN requests.user_id               IS 'No foreign key: the log outlives the user. Null: the caller was not recognised.';
 COMMENT ON COLUMN requests.key_id                IS 'No foreign key: the log outlives the key.';
@@ -51,20 +52,19 @@ COMMENT ON COLUMN requests.upstream_model        IS 'Model that was sent to the 
 COMMENT ON COLUMN requests.session               IS 'The conversation, as the sticky binding knows it.';
 COMMENT ON COLUMN requests.provider_id           IS 'Whose answer the caller received. No foreign key.';
 COMMENT ON COLUMN requests.status                IS 'HTTP status the caller saw; 499 when the caller left before there was one.';
-COMMENT ON COLUMN requests.ending                IS 'How it ended: complete, cut, caller_left, refused, failed, timed_out, draining.';
+COMMENT ON COLUMN requests.ending                IS 'How it ended: complete, cut, caller_left, refused, failed, timed_out, draining, incomplete.';
 COMMENT ON COLUMN requests.error_kind            IS 'Stable code of what went wrong.';
-COMMENT ON COLUMN requests.attempts              IS 'Number of upstream attempts; one row each in attempts.';
 COMMENT ON COLUMN requests.ttfb_us               IS 'From the start until the first byte of the answer went to the caller.';
-COMMENT ON COLUMN requests.usage_class           IS 'exact: the upstream told; estimated: derived by us; none: nothing was consumed.';
 COMMENT ON COLUMN requests.input_tokens          IS 'Input that no cache had a part in; the token columns before output are disjoint.';
-COMMENT ON COLUMN requests.cost                  IS 'In dollars. Null: the model had no price.';
-COMMENT ON COLUMN requests.price                 IS 'The price row and the formula the cost was computed with.';
-COMMENT ON COLUMN requests.decisions             IS 'The decision chain: candidates, who was skipped and why, who was chosen.';
+COMMENT ON COLUMN requests.settlement            IS 'What became of the money: exact, exact_client_gone, estimated, free, disputed, unpriced.';
+COMMENT ON COLUMN requests.cost                  IS 'In dollars, as posted to the balances; there exactly when it is exact, exact_client_gone or estimated.';
+COMMENT ON COLUMN requests.reserved              IS 'In dollars; what was held until the settlement.';
+COMMENT ON COLUMN requests.details               IS 'Told with one request and never searched: price (row and formula of the cost), decisions (the chain of candidates), metering (of an unpriced one).';
 COMMENT ON COLUMN requests.bytes_up              IS 'Body bytes received from the caller.';
 COMMENT ON COLUMN requests.bytes_down            IS 'Body bytes sent to the caller.';
 
 CREATE TABLE attempts (
-    request_id     text    NOT NULL,
+    request_id     uuid    NOT NULL,
     ordinal        integer NOT NULL,
     provider_id    bigint  NOT NULL,
     provider_name  text    NOT NULL,
@@ -77,11 +77,10 @@ CREATE TABLE attempts (
     retried_stale  boolean NOT NULL,
     sent           boolean NOT NULL,
     error          text,
-    PRIMARY KEY (request_id, ordinal),
-    CONSTRAINT attempts_request_id_fkey FOREIGN KEY (request_id) REFERENCES requests (id) ON DELETE CASCADE
+    PRIMARY KEY (request_id, ordinal)
 );
 
-COMMENT ON TABLE  attempts                IS 'One try of one request at one provider.';
+COMMENT ON TABLE  attempts                IS 'One try of one request at one provider. No foreign key: both are written in one transaction.';
 COMMENT ON COLUMN attempts.ordinal        IS 'From 1, in the order of the tries.';
 COMMENT ON COLUMN attempts.provider_name  IS 'As it was called then.';
 COMMENT ON COLUMN attempts.outcome        IS 'What became of it: answered, callers_fault, rate_limited, cut and so on.';

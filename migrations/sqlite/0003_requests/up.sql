@@ -1,6 +1,8 @@
+-- A table without rowid is its own index by id, and each index ends with the id by itself.
 CREATE TABLE requests (
-    id                    TEXT    PRIMARY KEY NOT NULL,
+    id                    BLOB    PRIMARY KEY NOT NULL,
     started_at            INTEGER NOT NULL,
+    minute                INTEGER NOT NULL,
     duration_us           INTEGER NOT NULL,
     user_id               INTEGER,
     key_id                INTEGER,
@@ -15,32 +17,31 @@ CREATE TABLE requests (
     ending                TEXT    NOT NULL,
     error_kind            TEXT,
     error_message         TEXT,
-    attempts              INTEGER NOT NULL,
     ttfb_us               INTEGER,
-    usage_class           TEXT    NOT NULL,
     input_tokens          INTEGER NOT NULL,
     cache_read_tokens     INTEGER NOT NULL,
     cache_write_5m_tokens INTEGER NOT NULL,
     cache_write_1h_tokens INTEGER NOT NULL,
     output_tokens         INTEGER NOT NULL,
     reasoning_tokens      INTEGER NOT NULL,
+    settlement            TEXT    NOT NULL,
     cost                  INTEGER,
-    price                 TEXT,
-    decisions             TEXT,
+    reserved              INTEGER,
+    details               TEXT,
     client_address        TEXT,
     user_agent            TEXT,
     bytes_up              INTEGER NOT NULL,
     bytes_down            INTEGER NOT NULL
-);
+) WITHOUT ROWID;
 
-CREATE INDEX requests_started_at_idx ON requests (started_at, id);
-CREATE INDEX requests_user_id_idx ON requests (user_id, started_at, id);
-CREATE INDEX requests_key_id_idx ON requests (key_id, started_at, id);
-CREATE INDEX requests_provider_id_idx ON requests (provider_id, started_at, id);
-CREATE INDEX requests_session_idx ON requests (session, started_at, id);
+CREATE INDEX requests_started_at_idx ON requests (started_at);
+CREATE INDEX requests_user_id_idx ON requests (user_id, started_at) WHERE user_id IS NOT NULL;
+CREATE INDEX requests_key_id_idx ON requests (key_id, started_at) WHERE key_id IS NOT NULL;
+CREATE INDEX requests_provider_id_idx ON requests (provider_id, started_at) WHERE provider_id IS NOT NULL;
+CREATE INDEX requests_session_idx ON requests (session, started_at) WHERE session IS NOT NULL;
 
 CREATE TABLE attempts (
-    request_id     TEXT    NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
+    request_id     BLOB    NOT NULL,
     ordinal        INTEGER NOT NULL,
     provider_id    INTEGER NOT NULL,
     provider_name  TEXT    NOT NULL,

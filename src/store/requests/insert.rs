@@ -1,5 +1,9 @@
-//! Adding records to the log, in groups and each at most once.
+//! Posting: adding records to the log in groups, each at most once, and what the new ones cost to the balances
+//! of their accounts, in one transaction (I-40).
 
+use std::collections::HashSet;
+
+use actors::ids::RequestId;
 use diesel::{
     QueryResult,
     result::{DatabaseErrorKind, Error},
@@ -8,34 +12,50 @@ use diesel_async::AsyncConnection as _;
 
 use super::rows::{AttemptRow, Row};
 use crate::{
-    journal::record::Record,
+    journal::{fault, record::Record},
     store::{
         Store,
         db::{Db, db},
         error::StoreError,
+        ledger::{Posting, Postings, post_each, post_many},
         schema::{attempts, requests},
-        types::At,
+        types::{At, Id},
     },
 };
 
 /// Rows per statement, so that the binds stay below the 65,535 that PostgreSQL takes.
 const ROWS_PER_STATEMENT: usize = 1_000;
 
-impl Store {
-    /// Adds records to the log in one transaction, leaving out those that are there already, and
-    /// returns how many were new. Asking again after a lost answer is therefore harmless.
-    ///
-    /// # Errors
-    /// When one of the records cannot be stored none is; see [`StoreError::is_temporary`].
-    pub async fn insert_requests(&self, records: &[Record]) -> Result<usize, StoreError> {
+/// What one group brings.
+struct Group {
+    rows: Vec<Row>,
+    tries: Vec<AttemptRow>,
+    postings: Vec<Posting>,
+}
+
+impl Group {
+    fn of(records: &[Record]) -> Result<Self, StoreError> {
         let mut rows = Vec::with_capacity(records.len());
-        let mut tries = Vec::new();
+        let mut tries = Vec::with_capacity(records.len());
         for record in records {
             rows.push(Row::new(record)?);
             for (ordinal, attempt) in (1..).zip(&record.attempts) {
                 tries.push(AttemptRow::new(record.id, ordinal, attempt));
             }
         }
+        Ok(Self { rows, tries, postings: records.iter().map(Posting::of).collect() })
+    }
+}
+
+impl Store {
+    /// Adds records to the log in one transaction, leaving out those that are there already, and what the
+    /// others cost to the balances of their accounts. Returns how many were new. Asking again after a lost
+    /// answer is therefore harmless.
+    ///
+    /// # Errors
+    /// When one of the records cannot be stored none is; see [`StoreError::is_temporary`].
+    pub async fn insert_requests(&self, records: &[Record]) -> Result<usize, StoreError> {
+        let group = Group::of(records)?;
         let db = self.engine().db();
         // The one place where the backends part: PostgreSQL wants many rows in one statement,
         // SQLite many runs of one prepared statement without leaving its thread.
@@ -44,12 +64,13 @@ impl Store {
                 match &*db {
                     Db::Pg(lender) => {
                         let mut lent = lender.lend().await?;
-                        (*lent).transaction(async move |conn| insert_many(conn, rows, tries).await).await
+                        (*lent).transaction(async move |conn| insert_many(conn, group).await).await
                     }
                     Db::Lite { writer, .. } => {
                         let mut lent = writer.lend().await?;
                         let work = lent.spawn_blocking(move |conn| {
-                            conn.immediate_transaction(|conn| insert_each(conn, rows, tries))
+                            // Out of range is not the database's word for it; carried around its error type.
+                            conn.immediate_transaction(|conn| insert_each(conn, group))
                         });
                         Ok(work.await?)
                     }
@@ -78,38 +99,44 @@ impl Store {
     }
 }
 
-async fn insert_many(
-    conn: &mut diesel_async::AsyncPgConnection,
-    rows: Vec<Row>,
-    tries: Vec<AttemptRow>,
-) -> Result<usize, StoreError> {
+async fn insert_many(conn: &mut diesel_async::AsyncPgConnection, group: Group) -> Result<usize, StoreError> {
     use diesel_async::RunQueryDsl as _;
-    let mut new = 0;
+    let Group { rows, tries, postings } = group;
+    let mut new: HashSet<RequestId> = HashSet::with_capacity(rows.len());
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let insert = diesel::insert_into(requests::table).values(rows).on_conflict_do_nothing();
-        new += insert.execute(conn).await?;
+        let ids: Vec<Id> = insert.returning(requests::id).get_results(conn).await?;
+        new.extend(ids.into_iter().map(|Id(id)| id));
     }
     for tries in tries.chunks(ROWS_PER_STATEMENT) {
         let insert = diesel::insert_into(attempts::table).values(tries).on_conflict_do_nothing();
         insert.execute(conn).await?;
     }
-    Ok(new)
+    fault::point("within-commit");
+    post_many(conn, Postings::of(postings.iter().filter(|posting| new.contains(&posting.request)))?).await?;
+    Ok(new.len())
 }
 
-fn insert_each(
-    conn: &mut diesel::SqliteConnection,
-    rows: Vec<Row>,
-    tries: Vec<AttemptRow>,
-) -> QueryResult<usize> {
+fn insert_each(conn: &mut diesel::SqliteConnection, group: Group) -> QueryResult<usize> {
     use diesel::RunQueryDsl as _;
-    let mut new = 0;
+    let Group { rows, tries, mut postings } = group;
+    let mut new = HashSet::with_capacity(rows.len());
     for row in rows {
-        new += unless_there(diesel::insert_into(requests::table).values(row).execute(conn))?;
+        let Id(id) = row.id;
+        if unless_there(diesel::insert_into(requests::table).values(row).execute(conn))? == 1 {
+            new.insert(id);
+        }
     }
     for attempt in tries {
-        unless_there(diesel::insert_into(attempts::table).values(attempt).execute(conn))?;
+        if new.contains(&attempt.request_id.0) {
+            diesel::insert_into(attempts::table).values(attempt).execute(conn)?;
+        }
     }
-    Ok(new)
+    fault::point("within-commit");
+    postings.retain(|posting| new.contains(&posting.request));
+    let postings = Postings::of(&postings).map_err(|error| Error::SerializationError(error.into()))?;
+    post_each(conn, postings)?;
+    Ok(new.len())
 }
 
 /// Nothing was inserted where the row was there already. Said so instead of with `ON CONFLICT`, since a

@@ -18,7 +18,7 @@ use super::{
     page::Page,
     schema::{attempts, requests},
     text::Clean,
-    types::At,
+    types::{At, Id},
 };
 use crate::journal::record::Record;
 
@@ -109,7 +109,7 @@ impl Store {
                 // The first condition follows from the second; it is the one an index can use.
                 let at = At(started_at);
                 query = query.filter(requests::started_at.le(at)).filter(
-                    requests::started_at.lt(at).or(requests::id.lt(id.to_string())),
+                    requests::started_at.lt(at).or(requests::id.lt(Id(id))),
                 );
             }
             let rows: Vec<Row> = query
@@ -117,7 +117,7 @@ impl Store {
                 .limit(Page::<Record>::fetch(limit))
                 .load(conn)
                 .await?;
-            let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+            let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
             let tries = attempts::table
                 .filter(attempts::request_id.eq_any(ids))
                 .order((attempts::request_id, attempts::ordinal))
@@ -126,7 +126,7 @@ impl Store {
                 .await?;
             (rows, tries)
         })?;
-        let cursor = |row: &Row| RequestCursor { started_at: row.started_at.0, id: row.request_id() };
+        let cursor = |row: &Row| RequestCursor { started_at: row.started_at.0, id: row.id.0 };
         let page = Page::new(rows, limit, cursor);
         page.try_map(|row| {
             let own = tries.iter().filter(|attempt| attempt.request_id == row.id);
@@ -140,11 +140,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none of that id.
     pub async fn request(&self, id: RequestId) -> Result<Record, StoreError> {
-        let id = id.to_string();
+        let id = Id(id);
         let (row, tries): (Option<Row>, Vec<AttemptRow>) = db!(self.engine(), read, conn => {
-            let row = requests::table.find(&id).select(Row::as_select()).first(conn).await.optional()?;
+            let row = requests::table.find(id).select(Row::as_select()).first(conn).await.optional()?;
             let tries = attempts::table
-                .filter(attempts::request_id.eq(&id))
+                .filter(attempts::request_id.eq(id))
                 .order(attempts::ordinal)
                 .select(AttemptRow::as_select())
                 .load(conn)

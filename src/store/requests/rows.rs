@@ -8,30 +8,52 @@ use actors::{
 };
 use diesel::prelude::*;
 use protocol::{Format, Operation, Usage};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use uuid::Uuid;
 
+pub(super) use crate::journal::written::NAME_BYTES;
 use crate::{
-    journal::record::{AttemptRecord, Ending, Failure, Metering, Record},
+    journal::{
+        record::{AttemptRecord, Ending, Failure, Metering, Record, Settlement},
+        written::MESSAGE_BYTES,
+    },
     store::{
         error::StoreError,
         schema::{attempts, requests},
         text::Clean,
-        types::{Amount, At, Json, count, micros},
+        types::{At, Cost, Id, Json, count, micros},
     },
 };
 
-/// Longest texts that are kept, in bytes; longer ones are cut. Indexed ones must stay well below
-/// the 2,700 bytes that fit into an index page of PostgreSQL.
-pub(super) const NAME_BYTES: usize = 256;
-const MESSAGE_BYTES: usize = 2_000;
+/// What is told with one request and never searched.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Details {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    price: Option<Box<RawValue>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decisions: Option<Box<RawValue>>,
+    /// How well the tokens are known, where the settlement does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metering: Option<String>,
+}
+
+impl Details {
+    fn of(record: &Record) -> Option<Self> {
+        let metering = (record.settlement == Settlement::Unpriced).then(|| record.metering.name().to_owned());
+        let price = record.price.as_ref().map(|price| price.as_raw().to_owned());
+        let decisions = record.decisions.as_ref().map(|chain| chain.as_raw().to_owned());
+        let told = price.is_some() || decisions.is_some() || metering.is_some();
+        told.then_some(Self { price, decisions, metering })
+    }
+}
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = requests)]
 #[diesel(treat_none_as_default_value = false)]
 pub(super) struct Row {
-    pub(super) id: String,
+    pub(super) id: Id,
     pub(super) started_at: At,
+    minute: i64,
     duration_us: i64,
     user_id: Option<i64>,
     key_id: Option<i64>,
@@ -46,18 +68,17 @@ pub(super) struct Row {
     ending: Clean,
     error_kind: Option<Clean>,
     error_message: Option<Clean>,
-    attempts: i32,
     ttfb_us: Option<i64>,
-    usage_class: Clean,
     input_tokens: i64,
     cache_read_tokens: i64,
     cache_write_5m_tokens: i64,
     cache_write_1h_tokens: i64,
     output_tokens: i64,
     reasoning_tokens: i64,
-    cost: Option<Amount>,
-    price: Option<Json<Box<RawValue>>>,
-    decisions: Option<Json<Box<RawValue>>>,
+    settlement: Clean,
+    cost: Option<Cost>,
+    reserved: Option<Cost>,
+    details: Option<Json<Details>>,
     client_address: Option<Clean>,
     user_agent: Option<Clean>,
     bytes_up: i64,
@@ -69,8 +90,9 @@ impl Row {
         let name = |text: &str| Clean::cut(text, NAME_BYTES);
         let usage = record.metering.usage();
         Ok(Self {
-            id: record.id.to_string(),
+            id: Id(record.id),
             started_at: At(record.started_at),
+            minute: record.minute,
             duration_us: micros(record.duration),
             user_id: record.user_id.map(|id| id.0),
             key_id: record.key_id.map(|id| id.0),
@@ -85,19 +107,17 @@ impl Row {
             ending: name(record.ending.name()),
             error_kind: record.failure.as_ref().map(|failure| name(&failure.kind)),
             error_message: record.failure.as_ref().map(|failure| Clean::cut(&failure.message, MESSAGE_BYTES)),
-            attempts: i32::try_from(record.attempts.len())
-                .map_err(|_| StoreError::invalid("attempts", "are too many"))?,
             ttfb_us: record.ttfb.map(micros),
-            usage_class: name(record.metering.name()),
             input_tokens: count(usage.input_tokens, "input_tokens")?,
             cache_read_tokens: count(usage.cache_read_tokens, "cache_read_tokens")?,
             cache_write_5m_tokens: count(usage.cache_write_5m_tokens, "cache_write_5m_tokens")?,
             cache_write_1h_tokens: count(usage.cache_write_1h_tokens, "cache_write_1h_tokens")?,
             output_tokens: count(usage.output_tokens, "output_tokens")?,
             reasoning_tokens: count(usage.reasoning_tokens, "reasoning_tokens")?,
-            cost: record.cost.as_ref().map(|cost| Amount::rounded(cost, "cost")).transpose()?,
-            price: record.price.as_ref().map(|price| Json(price.as_raw().to_owned())),
-            decisions: record.decisions.as_ref().map(|chain| Json(chain.as_raw().to_owned())),
+            settlement: name(record.settlement.name()),
+            cost: record.cost.map(|cost| Cost::new(cost, "cost")).transpose()?,
+            reserved: record.reserved.map(|reserved| Cost::new(reserved, "reserved")).transpose()?,
+            details: Details::of(record).map(Json),
             client_address: record.client_address.map(|address| name(&address.to_string())),
             user_agent: record.user_agent.as_deref().map(name),
             bytes_up: count(record.bytes_up, "bytes_up")?,
@@ -105,13 +125,9 @@ impl Row {
         })
     }
 
-    pub(super) fn request_id(&self) -> RequestId {
-        // Only the cursor asks; a damaged id is reported when the row becomes a record.
-        RequestId(self.id.parse().unwrap_or(Uuid::nil()))
-    }
-
     pub(super) fn into_record(self, attempts: Vec<AttemptRecord>) -> Result<Record, StoreError> {
-        let corrupt = |column: &str| StoreError::Corrupt(format!("requests.{column} of `{}`", self.id));
+        let id = self.id.0;
+        let corrupt = |column: &str| StoreError::Corrupt(format!("requests.{column} of `{id}`"));
         let tokens = |count: i64, column| u64::try_from(count).map_err(|_| corrupt(column));
         let usage = Usage {
             input_tokens: tokens(self.input_tokens, "input_tokens")?,
@@ -121,11 +137,20 @@ impl Row {
             output_tokens: tokens(self.output_tokens, "output_tokens")?,
             reasoning_tokens: tokens(self.reasoning_tokens, "reasoning_tokens")?,
         };
+        let settlement =
+            Settlement::from_name(self.settlement.as_str()).ok_or_else(|| corrupt("settlement"))?;
+        let details = self.details.map(|details| details.0);
+        let (price, decisions, told) = match details {
+            Some(Details { price, decisions, metering }) => (price, decisions, metering),
+            None => (None, None, None),
+        };
+        let metering = metering(settlement, told.as_deref(), usage).ok_or_else(|| corrupt("details"))?;
         let message = self.error_message.map(Clean::into_string).unwrap_or_default();
         let failure = self.error_kind.map(|kind| Failure { kind: kind.into_string().into(), message });
         Ok(Record {
-            id: RequestId(self.id.parse().map_err(|_| corrupt("id"))?),
+            id,
             started_at: self.started_at.0,
+            minute: self.minute,
             duration: span(self.duration_us).ok_or_else(|| corrupt("duration_us"))?,
             user_id: self.user_id.map(UserId),
             key_id: self.key_id.map(KeyId),
@@ -140,11 +165,12 @@ impl Row {
             ending: Ending::from_name(self.ending.as_str()).ok_or_else(|| corrupt("ending"))?,
             failure,
             ttfb: self.ttfb_us.and_then(span),
-            metering: Metering::from_name(self.usage_class.as_str(), usage)
-                .ok_or_else(|| corrupt("usage_class"))?,
-            cost: self.cost.map(|cost| cost.money()),
-            price: self.price.map(|price| price.0.into()),
-            decisions: self.decisions.map(|chain| chain.0.into()),
+            metering,
+            settlement,
+            cost: self.cost.map(Cost::pico),
+            reserved: self.reserved.map(Cost::pico),
+            price: price.map(Into::into),
+            decisions: decisions.map(Into::into),
             client_address: known(self.client_address, |text| text.parse().ok())
                 .ok_or_else(|| corrupt("client_address"))?,
             user_agent: self.user_agent.map(Clean::into_string),
@@ -155,11 +181,21 @@ impl Row {
     }
 }
 
+/// How well the tokens of a row are known.
+fn metering(settlement: Settlement, told: Option<&str>, usage: Usage) -> Option<Metering> {
+    Some(match settlement {
+        Settlement::Exact | Settlement::ExactClientGone => Metering::Exact(usage),
+        Settlement::Estimated => Metering::Estimated(usage),
+        Settlement::Free | Settlement::Disputed => Metering::None,
+        Settlement::Unpriced => Metering::from_name(told?, usage)?,
+    })
+}
+
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = attempts)]
 #[diesel(treat_none_as_default_value = false)]
 pub(super) struct AttemptRow {
-    pub(super) request_id: String,
+    pub(super) request_id: Id,
     pub(super) ordinal: i32,
     provider_id: i64,
     provider_name: Clean,
@@ -177,7 +213,7 @@ pub(super) struct AttemptRow {
 impl AttemptRow {
     pub(super) fn new(request: RequestId, ordinal: i32, attempt: &AttemptRecord) -> Self {
         Self {
-            request_id: request.to_string(),
+            request_id: Id(request),
             ordinal,
             provider_id: attempt.provider_id.0,
             provider_name: Clean::cut(&attempt.provider_name, NAME_BYTES),
@@ -195,7 +231,7 @@ impl AttemptRow {
 
     pub(super) fn to_attempt(&self) -> Result<AttemptRecord, StoreError> {
         let corrupt = |column: &str| {
-            StoreError::Corrupt(format!("attempts.{column} of `{}` {}", self.request_id, self.ordinal))
+            StoreError::Corrupt(format!("attempts.{column} of `{}` {}", self.request_id.0, self.ordinal))
         };
         Ok(AttemptRecord {
             provider_id: ProviderId(self.provider_id),

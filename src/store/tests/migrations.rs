@@ -142,6 +142,7 @@ fn native(backend: Backend, kind: &str) -> &'static str {
         "Ts" => ("timestamp with time zone", "integer"),
         "Usd" => ("numeric(24,12)", "integer"),
         "Doc" => ("jsonb", "text"),
+        "Uid" => ("uuid", "blob"),
         other => panic!("unknown column type {other}"),
     };
     if backend == Backend::Postgres { postgres } else { sqlite }

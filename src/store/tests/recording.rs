@@ -9,8 +9,8 @@ use super::{Lock, Rig, on_both, sealer};
 use crate::{
     journal::{
         quarantine::Quarantine,
-        record::{Metering, Record},
-        recorder::{Recorder, recorder},
+        record::{Metering, Record, Settlement},
+        recorder::{JournalSettings, Recorder, recorder},
     },
     store::{RequestFilter, Store},
 };
@@ -26,7 +26,8 @@ fn records(count: usize) -> Vec<Record> {
 }
 
 fn started(store: &Store, directory: &tempfile::TempDir) -> Recorder {
-    let (recorder, writer) = recorder(store.clone(), Quarantine::new(directory.path()), 10_000);
+    let settings = JournalSettings::new(directory.path());
+    let (recorder, writer) = recorder(store.clone(), Quarantine::new(directory.path()), settings).unwrap();
     actix::spawn(writer.run());
     recorder
 }
@@ -41,6 +42,7 @@ async fn i42_one_bad_record_among_many_is_set_aside(rig: Rig) {
     let mut sent = records(300);
     let absurd = Usage { output_tokens: u64::MAX, ..Usage::default() };
     sent[123].metering = Metering::Exact(absurd);
+    sent[123].settlement = Settlement::Exact;
     for record in &sent {
         recorder.record(record.clone());
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actors::{
     ids::{KeyId, ProviderId, RequestId, UserId},
-    money::Money,
+    money::Pico,
     provider::outcome::Outcome,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Rig, on_both};
 use crate::{
-    journal::record::{AttemptRecord, Document, Ending, Failure, Metering, Record},
+    journal::record::{AttemptRecord, Document, Ending, Failure, Metering, Record, Settlement},
     store::{RequestCursor, RequestFilter, StoreError},
 };
 
@@ -80,7 +80,9 @@ fn rich() -> Record {
             output_tokens: 5,
             reasoning_tokens: 6,
         }),
-        cost: Some(Money::parse("0.009528").unwrap()),
+        settlement: Settlement::Estimated,
+        cost: Some(Pico(9_528_000_000)),
+        reserved: Some(Pico(20_000_000_000)),
         price: Some(Document::of(&json!({ "input_usd_per_mtok": "3" })).unwrap()),
         decisions: Some(Document::of(&json!([{ "provider": 3, "skipped": "full" }])).unwrap()),
         client_address: Some("2001:db8::1".parse().unwrap()),
@@ -151,7 +153,7 @@ async fn i42_a_group_with_one_bad_record_is_refused_whole(rig: Rig) {
     let bad = [
         Record { metering: Metering::Exact(Usage { output_tokens: u64::MAX, ..Usage::default() }), ..rich() },
         Record { bytes_down: 1 << 63, ..rich() },
-        Record { cost: Some(Money::parse("10000000").unwrap()), ..rich() },
+        Record { cost: Some(Pico(10_000_000 * 1_000_000_000_000)), ..rich() },
     ];
     for (bad, field) in bad.into_iter().zip(["output_tokens", "bytes_down", "cost"]) {
         let refused = rig.store.insert_requests(&[rich(), bad]).await.unwrap_err();

@@ -2,7 +2,11 @@
 
 use actix_web::test::TestRequest;
 use chrono::Utc;
-use pointsman::journal::{quarantine::Quarantine, record::Record, recorder};
+use pointsman::journal::{
+    quarantine::Quarantine,
+    record::Record,
+    recorder::{self, JournalSettings},
+};
 use serde_json::json;
 
 use super::Api;
@@ -22,7 +26,9 @@ async fn i44_a_draining_server_is_not_ready_at_once_and_still_alive(house: TestH
         ask("/readyz?verbose").await.ok(503),
         json!({
             "status": "not_ready",
-            "checks": {"database_read": true, "recorder_has_room": true, "not_draining": false},
+            "checks": {
+                "database_read": true, "journal_replayed": true, "recorder_has_room": true, "not_draining": false,
+            },
         })
     );
     assert_eq!(ask("/livez").await.ok(200), json!({"status": "alive"}));
@@ -32,21 +38,26 @@ async fn i44_a_draining_server_is_not_ready_at_once_and_still_alive(house: TestH
 #[actix::test]
 async fn i42_a_server_that_can_keep_no_more_records_is_not_ready() {
     let mut house = TestHouse::on_sqlite().await;
-    let quarantine = Quarantine::new(std::path::Path::new("never-written-to"));
+    let directory = tempfile::tempdir().unwrap();
+    let journal = JournalSettings { max_bytes: 10_000, ..JournalSettings::new(directory.path()) };
     // Nobody runs the writer, as if the database had been away for long.
-    let (recorder, _writer) = recorder::recorder(house.store.clone(), quarantine, 10);
+    let quarantine = Quarantine::new(directory.path());
+    let (recorder, _writer) = recorder::recorder(house.store.clone(), quarantine, journal).unwrap();
     house.recorder = recorder;
     let api = Api::of(&house).await;
     let ready = async || api.send(TestRequest::get().uri("/readyz")).await.status;
-    for _ in 0..8 {
-        house.recorder.record(Record::plain(Utc::now()));
-    }
     assert_eq!(ready().await, 200);
-    house.recorder.record(Record::plain(Utc::now()));
+    let mut waiting = 0;
+    while house.recorder.has_room() {
+        house.recorder.record(Record::plain(Utc::now()));
+        waiting += 1;
+    }
     assert_eq!(ready().await, 503, "a tenth of the room is kept for what is under way");
     let health = api.send(TestRequest::get().uri("/health")).await.ok(200);
     assert_eq!(health["degraded"], json!(["recorder_full"]));
-    assert_eq!(health["recorder"], json!({"waiting": 9, "bound": 10, "set_aside": 0}));
+    let recorder = &health["recorder"];
+    assert_eq!((&recorder["waiting"], &recorder["journal_max_bytes"]), (&json!(waiting), &json!(10_000)));
+    assert!((9_000..10_000).contains(&recorder["journal_bytes"].as_u64().unwrap()), "{recorder}");
 }
 
 #[actix::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actors::{
     ids::{KeyId, ProviderId, RequestId, UserId},
-    money::Money,
+    money::Pico,
     provider::outcome::Outcome,
 };
 use chrono::{DateTime, TimeZone as _, Utc};
@@ -49,8 +49,9 @@ async fn a_request_tells_its_whole_story(house: TestHouse) {
         record.status = 502;
         record.ending = Ending::Failed;
         record.failure = Some(Failure { kind: "upstream_failed".into(), message: "no luck".to_owned() });
-        record.metering = Metering::Exact(Usage { input_tokens: 5, output_tokens: 7, ..Usage::default() });
-        record.cost = Some(Money::parse("0.000012").unwrap());
+        let usage = Usage { input_tokens: 5, output_tokens: 7, ..Usage::default() };
+        record.settle(Metering::Exact(usage), Some(Pico(12_000_000)), false);
+        record.reserved = Some(Pico(50_000_000));
         record.price = Some(Document::of(&json!({"price_id": 1})).unwrap());
         record.decisions = Some(Document::of(&json!([{"attempt": 1, "chosen": 3}])).unwrap());
         record.client_address = Some([127, 0, 0, 1].into());
@@ -72,7 +73,7 @@ async fn a_request_tells_its_whole_story(house: TestHouse) {
                 "class": "exact", "input_tokens": 5, "cache_read_tokens": 0, "cache_write_5m_tokens": 0,
                 "cache_write_1h_tokens": 0, "output_tokens": 7, "reasoning_tokens": 0,
             },
-            "cost_usd": "0.000012", "client_address": "127.0.0.1", "user_agent": null,
+            "settlement": "exact", "cost_usd": "0.000012", "reserved_usd": "0.00005", "client_address": "127.0.0.1", "user_agent": null,
             "bytes_up": 0, "bytes_down": 0,
             "price": {"price_id": 1}, "decisions": [{"attempt": 1, "chosen": 3}],
             "attempts": [{

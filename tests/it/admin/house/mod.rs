@@ -17,7 +17,7 @@ use pointsman::{
     drain::Drain,
     journal::{
         quarantine::Quarantine,
-        recorder::{self, Recorder},
+        recorder::{self, JournalSettings, Recorder},
     },
     ops::{self, Ops},
     secrets::{admin_token::AdminToken, digest::Digester, sealing::Sealer, sealing_key::SealingKey},
@@ -56,7 +56,9 @@ impl TestHouse {
         let gateway = Gateway::start(&actix::Arbiter::current(), Clock::system(), Settings::default());
         let current = Current::new(store.clone(), gateway.clone(), api_keys());
         current.load().await.unwrap();
-        let (recorder, writer) = recorder::recorder(store.clone(), Quarantine::new(directory.path()), 1_000);
+        let quarantine = Quarantine::new(directory.path());
+        let journal = JournalSettings::new(directory.path());
+        let (recorder, writer) = recorder::recorder(store.clone(), quarantine, journal).unwrap();
         actix::spawn(writer.run());
         Self {
             store,
