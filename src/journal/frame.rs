@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn i43_cut_off_at_any_byte_every_whole_frame_is_still_read() {
-        let (bytes, ends) = journal(200);
+        let (bytes, ends) = journal(80);
         for length in 0..bytes.len() {
             let whole = ends.iter().filter(|end| **end <= length).count();
             let left = length - whole.checked_sub(1).map_or(0, |last| ends[last]);
@@ -194,12 +194,12 @@ mod tests {
 
     #[test]
     fn i43_a_flipped_byte_costs_its_own_frame_and_no_other() {
-        let (mut bytes, ends) = journal(200);
+        let (mut bytes, ends) = journal(80);
         for at in 0..bytes.len() {
             let hit = ends.iter().filter(|end| **end <= at).count();
             let start = hit.checked_sub(1).map_or(0, |before| ends[before]);
-            let expected: Vec<usize> = (0..200).filter(|number| *number != hit).collect();
-            for flip in [0x01, 0x80, 0xFF] {
+            let expected: Vec<usize> = (0..80).filter(|number| *number != hit).collect();
+            for flip in [0x01, 0x80] {
                 bytes[at] ^= flip;
                 assert_eq!(read(&bytes), (expected.clone(), ends[hit] - start), "byte {at} ^ {flip:#x}");
                 bytes[at] ^= flip;

@@ -158,22 +158,23 @@ impl FromSql<Usd, Sqlite> for Amount {
     }
 }
 
-/// A stored amount that was posted or is to be: whole picodollars, of either sign, in the range of an `i64`.
+/// A stored amount that was posted or is to be: whole picodollars, of either sign. What goes into a row is held
+/// to the range of an `i64`; a sum that comes out of PostgreSQL may be beyond it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Usd)]
-pub(crate) struct Cost(i64);
+pub(crate) struct Cost(i128);
 
 impl Cost {
     /// Refuses what no column holds.
     pub(crate) fn new(cost: Pico, field: &'static str) -> Result<Self, StoreError> {
         i64::try_from(cost.0)
-            .map(Self)
+            .map(|cost| Self(cost.into()))
             .map_err(|_| StoreError::invalid(field, "is beyond 9223372.036854775807 dollars"))
     }
 
     /// The amount as the rest of the house knows it.
     pub(crate) fn pico(self) -> Pico {
-        Pico(self.0.into())
+        Pico(self.0)
     }
 }
 
@@ -187,20 +188,20 @@ impl ToSql<Usd, Pg> for Cost {
 impl FromSql<Usd, Pg> for Cost {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         let decimal = <BigDecimal as FromSql<sql_types::Numeric, Pg>>::from_sql(value)?;
-        Self::new(Money::from_decimal(decimal).to_pico(), "amount").map_err(Into::into)
+        Ok(Self(Money::from_decimal(decimal).to_pico().0))
     }
 }
 
 impl ToSql<Usd, Sqlite> for Cost {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
-        out.set_value(self.0);
+        out.set_value(i64::try_from(self.0)?);
         Ok(IsNull::No)
     }
 }
 
 impl FromSql<Usd, Sqlite> for Cost {
     fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        <i64 as FromSql<sql_types::BigInt, Sqlite>>::from_sql(value).map(Self)
+        <i64 as FromSql<sql_types::BigInt, Sqlite>>::from_sql(value).map(|cost| Self(cost.into()))
     }
 }
 

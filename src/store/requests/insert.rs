@@ -26,24 +26,18 @@ use crate::{
 /// Rows per statement, so that the binds stay below the 65,535 that PostgreSQL takes.
 const ROWS_PER_STATEMENT: usize = 1_000;
 
-/// What one group brings.
-struct Group {
-    rows: Vec<Row>,
+/// What one record brings.
+struct Entry {
+    row: Row,
     tries: Vec<AttemptRow>,
-    postings: Vec<Posting>,
+    posting: Posting,
 }
 
-impl Group {
-    fn of(records: &[Record]) -> Result<Self, StoreError> {
-        let mut rows = Vec::with_capacity(records.len());
-        let mut tries = Vec::with_capacity(records.len());
-        for record in records {
-            rows.push(Row::new(record)?);
-            for (ordinal, attempt) in (1..).zip(&record.attempts) {
-                tries.push(AttemptRow::new(record.id, ordinal, attempt));
-            }
-        }
-        Ok(Self { rows, tries, postings: records.iter().map(Posting::of).collect() })
+impl Entry {
+    fn of(record: &Record) -> Result<Self, StoreError> {
+        let tries = (1..).zip(&record.attempts);
+        let tries = tries.map(|(ordinal, attempt)| AttemptRow::new(record.id, ordinal, attempt)).collect();
+        Ok(Self { row: Row::new(record)?, tries, posting: Posting::of(record) })
     }
 }
 
@@ -55,7 +49,7 @@ impl Store {
     /// # Errors
     /// When one of the records cannot be stored none is; see [`StoreError::is_temporary`].
     pub async fn insert_requests(&self, records: &[Record]) -> Result<usize, StoreError> {
-        let group = Group::of(records)?;
+        let group = records.iter().map(Entry::of).collect::<Result<Vec<_>, _>>()?;
         let db = self.engine().db();
         // The one place where the backends part: PostgreSQL wants many rows in one statement,
         // SQLite many runs of one prepared statement without leaving its thread.
@@ -69,7 +63,6 @@ impl Store {
                     Db::Lite { writer, .. } => {
                         let mut lent = writer.lend().await?;
                         let work = lent.spawn_blocking(move |conn| {
-                            // Out of range is not the database's word for it; carried around its error type.
                             conn.immediate_transaction(|conn| insert_each(conn, group))
                         });
                         Ok(work.await?)
@@ -99,44 +92,49 @@ impl Store {
     }
 }
 
-async fn insert_many(conn: &mut diesel_async::AsyncPgConnection, group: Group) -> Result<usize, StoreError> {
+async fn insert_many(
+    conn: &mut diesel_async::AsyncPgConnection,
+    group: Vec<Entry>,
+) -> Result<usize, StoreError> {
     use diesel_async::RunQueryDsl as _;
-    let Group { rows, tries, postings } = group;
+    let (rows, rests): (Vec<Row>, Vec<_>) =
+        group.into_iter().map(|Entry { row, tries, posting }| (row, (tries, posting))).unzip();
     let mut new: HashSet<RequestId> = HashSet::with_capacity(rows.len());
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let insert = diesel::insert_into(requests::table).values(rows).on_conflict_do_nothing();
         let ids: Vec<Id> = insert.returning(requests::id).get_results(conn).await?;
         new.extend(ids.into_iter().map(|Id(id)| id));
     }
+    let inserted = new.len();
+    // Of two records of one request in one group the first was inserted, so only that one counts.
+    let rests = rests.into_iter().filter(|(_, posting)| new.remove(&posting.request));
+    let (tries, postings): (Vec<_>, Vec<_>) = rests.unzip();
+    let tries: Vec<AttemptRow> = tries.into_iter().flatten().collect();
     for tries in tries.chunks(ROWS_PER_STATEMENT) {
-        let insert = diesel::insert_into(attempts::table).values(tries).on_conflict_do_nothing();
-        insert.execute(conn).await?;
+        diesel::insert_into(attempts::table).values(tries).execute(conn).await?;
     }
     fault::point("within-commit");
-    post_many(conn, Postings::of(postings.iter().filter(|posting| new.contains(&posting.request)))?).await?;
-    Ok(new.len())
+    post_many(conn, Postings::of(&postings)?).await?;
+    Ok(inserted)
 }
 
-fn insert_each(conn: &mut diesel::SqliteConnection, group: Group) -> QueryResult<usize> {
+fn insert_each(conn: &mut diesel::SqliteConnection, group: Vec<Entry>) -> QueryResult<usize> {
     use diesel::RunQueryDsl as _;
-    let Group { rows, tries, mut postings } = group;
-    let mut new = HashSet::with_capacity(rows.len());
-    for row in rows {
-        let Id(id) = row.id;
-        if unless_there(diesel::insert_into(requests::table).values(row).execute(conn))? == 1 {
-            new.insert(id);
+    let mut postings = Vec::with_capacity(group.len());
+    for Entry { row, tries, posting } in group {
+        if unless_there(diesel::insert_into(requests::table).values(row).execute(conn))? == 0 {
+            continue;
         }
-    }
-    for attempt in tries {
-        if new.contains(&attempt.request_id.0) {
+        for attempt in tries {
             diesel::insert_into(attempts::table).values(attempt).execute(conn)?;
         }
+        postings.push(posting);
     }
     fault::point("within-commit");
-    postings.retain(|posting| new.contains(&posting.request));
-    let postings = Postings::of(&postings).map_err(|error| Error::SerializationError(error.into()))?;
-    post_each(conn, postings)?;
-    Ok(new.len())
+    // A sum out of range comes back as what could not be written, which it is.
+    let sums = Postings::of(&postings).map_err(|error| Error::SerializationError(error.into()))?;
+    post_each(conn, sums)?;
+    Ok(postings.len())
 }
 
 /// Nothing was inserted where the row was there already. Said so instead of with `ON CONFLICT`, since a
