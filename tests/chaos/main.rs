@@ -8,9 +8,11 @@
 mod amplification;
 mod caller;
 mod counting;
+mod death;
 mod figures;
 mod isolation;
 mod limit;
+mod outage;
 mod panics;
 mod process;
 mod rig;
