@@ -43,7 +43,7 @@ use crate::{
         sealing::Sealer,
         sealing_key::SealingKey,
     },
-    store::Store,
+    store::{Store, StoreError},
     upstream::{self, Clients},
 };
 
@@ -51,6 +51,8 @@ use crate::{
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// How long what runs may take to be broken off once its time is over: an error event has to leave.
 const BREAK_OFF_WITHIN: Duration = Duration::from_secs(5);
+/// How often a database is looked for that is away at the start.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long a client's idle connection is kept. Longer than clients keep theirs, so that neither side closes
 /// just as the other sends.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
@@ -85,15 +87,15 @@ pub async fn serve<F>(config: Config, opened: impl FnOnce(House) -> F) -> anyhow
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    let foundation = Foundation::lay(&config).await?;
+    let listener = listen(config.server.listen)?;
+    let address = listener.local_addr()?;
+    let foundation = lay_when_there(&config, &listener).await?;
     let quarantine = Quarantine::new(&config.data_dir);
     let (recorder, writer) = recorder::recorder(foundation.store.clone(), quarantine, config.journal.clone())
         .context("journal")?;
     let writer = actix_web::rt::spawn(writer.run());
     let drain = Drain::default();
     let plan = Plan { config: config.clone(), foundation, recorder: recorder.clone(), drain: drain.clone() };
-    let listener = listen(config.server.listen)?;
-    let address = listener.local_addr()?;
 
     let (rooms, handle, server) = open(plan, listener).await?;
     replay(&recorder).await;
@@ -134,6 +136,33 @@ where
     writer.abort();
     log::info!("stopped");
     Ok(())
+}
+
+/// Lays the foundation, waiting for a database that is away. Meanwhile `/readyz` says so, and everything else
+/// is refused.
+async fn lay_when_there(config: &Config, listener: &TcpListener) -> anyhow::Result<Foundation> {
+    let mut waiting: Option<ServerHandle> = None;
+    loop {
+        match Foundation::lay(config).await {
+            Err(error) if error.downcast_ref().is_some_and(StoreError::is_temporary) => {
+                if waiting.is_none() {
+                    log::warn!("waiting for the database, nothing is served until it is there: {error:#}");
+                    let server = HttpServer::new(|| App::new().configure(ops::configure_waiting));
+                    let server = server.workers(1).disable_signals().listen(listener.try_clone()?)?.run();
+                    waiting = Some(server.handle());
+                    actix_web::rt::spawn(server);
+                }
+                sleep(TRY_AGAIN_AFTER).await;
+            }
+            laid => {
+                if let Some(waiting) = waiting {
+                    log::info!("the database is there");
+                    waiting.stop(false).await;
+                }
+                return laid;
+            }
+        }
+    }
 }
 
 /// Waits until what an earlier process left in the journal is posted. Until then nothing is admitted, and

@@ -107,6 +107,22 @@ pub fn configure(app: &mut web::ServiceConfig) {
         .route("/health", web::get().to(health));
 }
 
+/// Mounts the same paths, and nothing else, for the time in which there is no database to begin with.
+pub fn configure_waiting(app: &mut web::ServiceConfig) {
+    let not_ready = || async {
+        let body = json!({ "status": "not_ready", "checks": { "database_read": false } });
+        answer(StatusCode::SERVICE_UNAVAILABLE, &body)
+    };
+    let health = || async {
+        let version = env!("CARGO_PKG_VERSION");
+        let body = json!({ "status": "degraded", "version": version, "degraded": [Degraded::DatabaseAway] });
+        answer(StatusCode::OK, &body)
+    };
+    app.route("/livez", web::get().to(live))
+        .route("/health", web::get().to(health))
+        .default_service(web::route().to(not_ready));
+}
+
 async fn live() -> HttpResponse {
     answer(StatusCode::OK, &json!({ "status": "alive" }))
 }

@@ -11,6 +11,8 @@ pub mod class;
 mod desk;
 pub mod fault;
 mod frame;
+#[cfg(test)]
+mod golden;
 pub mod intent;
 pub mod quarantine;
 mod queue;

@@ -30,7 +30,7 @@ pub struct Record {
     /// The minute its cost counts in, since 1970 in UTC: that of its admission.
     pub minute: i64,
     /// Until the last byte of the answer, or until it was given up.
-    #[serde(with = "micros")]
+    #[serde(rename = "duration_us", with = "micros")]
     pub duration: Duration,
     /// Who asked; none when the caller was not recognised.
     pub user_id: Option<UserId>,
@@ -60,7 +60,7 @@ pub struct Record {
     /// What went wrong, if something did.
     pub failure: Option<Failure>,
     /// From the start until the first byte of the answer went to the caller.
-    #[serde(with = "micros_if")]
+    #[serde(rename = "ttfb_us", with = "micros_if")]
     pub ttfb: Option<Duration>,
     /// What it consumed.
     pub metering: Metering,
@@ -165,16 +165,16 @@ pub struct AttemptRecord {
     /// The HTTP status of the upstream, if it answered.
     pub status: Option<u16>,
     /// Offset from the start of the request.
-    #[serde(with = "micros")]
+    #[serde(rename = "started_us", with = "micros")]
     pub started: Duration,
     /// From the start of the attempt to the head of the answer.
-    #[serde(with = "micros_if")]
+    #[serde(rename = "head_us", with = "micros_if")]
     pub head: Option<Duration>,
     /// From the start of the attempt to the first meaningful frame.
-    #[serde(with = "micros_if")]
+    #[serde(rename = "first_frame_us", with = "micros_if")]
     pub first_frame: Option<Duration>,
     /// The whole attempt.
-    #[serde(with = "micros")]
+    #[serde(rename = "total_us", with = "micros")]
     pub total: Duration,
     /// Whether a kept-alive connection turned out closed and a fresh one was made.
     pub retried_stale: bool,

@@ -115,8 +115,10 @@ impl Truth {
         assert!(missing.is_empty(), "missing: {missing:?}");
         // There is no price here, so that what would be billed is called unpriced.
         let billed = |row: &Record| !matches!(row.settlement, Settlement::Free | Settlement::Disputed);
-        let phantoms: Vec<_> =
-            by_number.iter().filter(|(number, rows)| billed(rows[0]) && !self.reached.contains(**number)).collect();
+        let phantoms: Vec<_> = by_number
+            .iter()
+            .filter(|(number, rows)| billed(rows[0]) && !self.reached.contains(**number))
+            .collect();
         assert!(phantoms.is_empty(), "phantoms: {phantoms:?}");
         let incomplete = rows.iter().filter(|row| row.ending == Ending::Incomplete);
         assert!(incomplete.into_iter().all(|row| !row.attempts.is_empty()), "an intent is an attempt");
@@ -214,7 +216,8 @@ async fn i39_the_same_at_each_named_point() {
 async fn until_a_megabyte_is_written(premises: &Premises, upstream: &Running, truth: &mut Truth) {
     let began = Instant::now();
     let largest = || {
-        let journals = premises.files().into_iter().filter(|path| path.extension().is_some_and(|e| e == "journal"));
+        let journals =
+            premises.files().into_iter().filter(|path| path.extension().is_some_and(|e| e == "journal"));
         journals.filter_map(|path| path.metadata().ok()).map(|meta| meta.len()).max().unwrap_or(0)
     };
     while largest() < 1_200_000 {

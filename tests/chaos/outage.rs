@@ -74,15 +74,10 @@ async fn i42_while_postgres_is_away_nothing_is_refused_and_nothing_is_lost() {
     tokio::spawn(connection);
     client.batch_execute(&format!("CREATE SCHEMA {schema}")).await.unwrap();
 
-    let mut url: url::Url = server.parse().unwrap();
-    let database = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
-    let gate = Gate::before(database).await;
-    url.set_ip_host(gate.address.ip()).unwrap();
-    url.set_port(Some(gate.address.port())).unwrap();
-    url.query_pairs_mut().append_pair("options", &format!("-csearch_path={schema}"));
+    let (gate, url) = gate_to(&server, &schema).await;
     let upstream = upstream::start(0).unwrap();
     let rig = Rig::serve(vec![rig::provider("only", upstream.base_url())], |config| {
-        config.store.url = StoreUrl::Postgres(Secret::new(url.as_str().replace('+', "%20")));
+        config.store.url = StoreUrl::Postgres(Secret::new(url));
         config.store.pool_wait = Duration::from_millis(300);
         config.store.query_deadline = Duration::from_secs(2);
     })
@@ -109,7 +104,13 @@ async fn i42_while_postgres_is_away_nothing_is_refused_and_nothing_is_lost() {
         let answer = caller.ask(&hello).await.unwrap();
         assert_eq!(answer.status, 200, "refused after {at:?}: {answer:?}");
         asked += 1;
-        let times = if back.is_some() { &mut after } else if at > goes { &mut during } else { &mut before };
+        let times = if back.is_some() {
+            &mut after
+        } else if at > goes {
+            &mut during
+        } else {
+            &mut before
+        };
         times.push(sent.elapsed());
         // What is being recorded meanwhile waits a moment for company.
         if let Some(back) = back.filter(|_| rig.house.recorder.backlog() <= 100) {
@@ -131,7 +132,64 @@ async fn i42_while_postgres_is_away_nothing_is_refused_and_nothing_is_lost() {
         Times::of(after)
     );
     drop(rig);
-    // The house has let go of its tables once its connections have closed.
+    clear(&client, &schema).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_database_to_begin_with_the_server_waits_and_says_so() {
+    let _turn = turn().await;
+    let Ok(server) = std::env::var("POINTSMAN_TEST_POSTGRES_URL") else { return };
+    let schema = format!("test_{}", uuid::Uuid::now_v7().simple());
+    let (client, connection) = tokio_postgres::connect(&server, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(&format!("CREATE SCHEMA {schema}")).await.unwrap();
+    let (gate, url) = gate_to(&server, &schema).await;
+    gate.open.send_replace(false);
+    // The port must be known before the server says it.
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let opening = tokio::spawn(Rig::serve(Vec::new(), move |config| {
+        config.store.url = StoreUrl::Postgres(Secret::new(url));
+        config.store.pool_wait = Duration::from_millis(300);
+        config.server.listen = port;
+    }));
+    let ask = async |path: &str| {
+        let mut caller = Caller::connect(port).await?;
+        caller.raw(&format!("GET {path} HTTP/1.1\r\nhost: gateway\r\n\r\n")).await?;
+        caller.answer().await
+    };
+    let began = Instant::now();
+    let waiting = loop {
+        if let Ok(answer) = ask("/readyz").await {
+            break answer;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "it does not even listen");
+        sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!(waiting.status, 503, "{waiting:?}");
+    assert!(waiting.body.contains("\"database_read\":false"), "{waiting:?}");
+    assert_eq!(ask("/livez").await.unwrap().status, 200);
+    assert!(ask("/health").await.unwrap().body.contains("database_away"));
+    assert_eq!(ask("/v1/models").await.unwrap().status, 503);
+    gate.open.send_replace(true);
+    let rig = opening.await.unwrap();
+    assert_eq!(ask("/readyz").await.unwrap().status, 200);
+    drop(rig);
+    clear(&client, &schema).await;
+}
+
+/// A gate in front of the test server, and the way through it to a schema.
+async fn gate_to(server: &str, schema: &str) -> (Gate, String) {
+    let mut url: url::Url = server.parse().unwrap();
+    let database = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
+    let gate = Gate::before(database).await;
+    url.set_ip_host(gate.address.ip()).unwrap();
+    url.set_port(Some(gate.address.port())).unwrap();
+    url.query_pairs_mut().append_pair("options", &format!("-csearch_path={schema}"));
+    (gate, url.into())
+}
+
+/// Drops the tables once the house has let go of them.
+async fn clear(client: &tokio_postgres::Client, schema: &str) {
     while client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.is_err() {
         sleep(Duration::from_millis(50)).await;
     }
