@@ -18,6 +18,8 @@ pub struct Reading {
     pub usage_suspect: bool,
     /// Server-side web searches, which are priced apart from tokens.
     pub web_searches: u64,
+    /// Pictures made on the upstream's side, where it tells; they too are priced apart.
+    pub images: u64,
     /// The tier the upstream says it served the request in; the price may depend on it.
     pub service_tier: Option<String>,
     /// Whether the protocol's own end mark was seen (I-27).

@@ -29,8 +29,36 @@ pub(super) struct Response<'a> {
     usage: Option<Wire>,
     #[serde(borrow, default)]
     pub(super) error: Option<&'a RawValue>,
-    output: Option<IgnoredAny>,
+    #[serde(borrow, default)]
+    output: Option<&'a RawValue>,
     input_tokens: Option<IgnoredAny>,
+}
+
+/// A piece of output, as far as it is priced by itself.
+#[derive(Deserialize)]
+pub(super) struct Item<'a> {
+    #[serde(borrow, default, rename = "type", deserialize_with = "lenient")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    action: Option<Action<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Action<'a> {
+    #[serde(borrow, default, rename = "type", deserialize_with = "lenient")]
+    kind: Option<Cow<'a, str>>,
+}
+
+impl Item<'_> {
+    /// Whether it is a search; opening a page that was found, or looking for something in it, is not.
+    pub(super) fn is_search(&self) -> bool {
+        let action = self.action.as_ref().and_then(|action| action.kind.as_deref());
+        self.kind.as_deref() == Some("web_search_call") && action.is_none_or(|action| action == "search")
+    }
+
+    fn is_image(&self) -> bool {
+        self.kind.as_deref() == Some("image_generation_call")
+    }
 }
 
 impl Response<'_> {
@@ -42,7 +70,24 @@ impl Response<'_> {
         if let Some(wire) = &self.usage {
             usage::take(wire, reading);
         }
+        if let Some(output) = self.output {
+            count_calls(output.get(), reading);
+        }
     }
+}
+
+/// Counts what is priced by itself. A stream told of it piece by piece before; what is told again is not
+/// counted again.
+fn count_calls(output: &str, reading: &mut Reading) {
+    // Most output calls nothing, and all of it is long.
+    if memchr::memmem::find(output.as_bytes(), b"_call\"").is_none() {
+        return;
+    }
+    let Ok(items) = serde_json::from_str::<Vec<Item<'_>>>(output) else { return };
+    let searches = items.iter().filter(|item| item.is_search()).count();
+    let images = items.iter().filter(|item| item.is_image()).count();
+    reading.web_searches = reading.web_searches.max(searches as u64);
+    reading.images = reading.images.max(images as u64);
 }
 
 pub(crate) fn read(operation: Operation, body: Data<'_>, reading: &mut Reading) -> Mark {

@@ -7,7 +7,7 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::answer::Response;
+use super::answer::{Item, Response};
 use super::usage;
 use crate::counts::lenient;
 use crate::failure;
@@ -26,6 +26,12 @@ pub(crate) struct Reader;
 struct Holder<'a> {
     #[serde(borrow)]
     response: Response<'a>,
+}
+
+#[derive(Deserialize)]
+struct Done<'a> {
+    #[serde(borrow)]
+    item: Item<'a>,
 }
 
 impl Reader {
@@ -82,6 +88,16 @@ fn named(name: &[u8], data: Data<'_>, reading: &mut Reading) -> Mark {
         }
         _ if name.ends_with(b".delta") => {
             reading.output_bytes += spoken_in_delta(data.head());
+            Mark::Meaningful
+        }
+        b"response.output_item.done" => {
+            let done = serde_json::from_slice::<Done<'_>>(data.head());
+            reading.web_searches += u64::from(done.is_ok_and(|Done { item }| item.is_search()));
+            Mark::Meaningful
+        }
+        // The item itself holds the picture, and may be too long to be read whole.
+        b"response.image_generation_call.completed" => {
+            reading.images += 1;
             Mark::Meaningful
         }
         _ if name.starts_with(b"response.") => Mark::Meaningful,
