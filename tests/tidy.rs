@@ -122,7 +122,7 @@ const RULES: &[Rule] = &[
     Rule {
         within: &[
             "actors/src/money.rs",
-            "actors/src/pricing.rs",
+            "actors/src/pricing/",
             "actors/src/ledger/",
             "src/store/money.rs",
             "src/store/prices.rs",

@@ -11,6 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The most digits an amount may be written with.
 const MAX_DIGITS: usize = 40;
+/// The longest text that is looked at; digits, point, signs and exponent need less.
+const MAX_BYTES: usize = 100;
 /// The largest exponent, of either sign.
 const MAX_EXPONENT: i64 = 30;
 
@@ -57,6 +59,9 @@ impl Money {
     /// Refuses anything that is no number, is negative, has more than 40 digits, or an exponent
     /// beyond ±30. The text is measured before it is parsed, so the check itself is cheap (S16).
     pub fn parse(text: &str) -> Result<Self, AmountError> {
+        if text.len() > MAX_BYTES {
+            return Err(AmountError::OutOfRange);
+        }
         let text = text.trim();
         let (mantissa, exponent) = match text.find(['e', 'E']) {
             Some(at) => (&text[..at], text[at + 1..].parse::<i64>().map_err(|_| AmountError::NotANumber)?),
