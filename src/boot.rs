@@ -44,7 +44,7 @@ use crate::{
         sealing_key::SealingKey,
     },
     store::{Store, StoreError},
-    upstream::{self, Clients},
+    upstream::{self, Clients, fetch::Fetch},
 };
 
 /// How long the last rows may take to be written when everything else has ended.
@@ -332,6 +332,7 @@ impl Rooms {
             recorder,
             token,
             digester: digester.clone(),
+            price_source: config.prices.source_url.map(|url| Fetch::new(&upstream, url)),
         }));
         Self { proxy, admin, ops, upstream, gateway, store, current, digester, new_admin_token }
     }

@@ -44,6 +44,14 @@ impl<T> Given<T> {
         }
     }
 
+    /// What counts in something new, where an empty one does otherwise.
+    pub(super) fn or_default(self) -> T
+    where
+        T: Default,
+    {
+        self.or(T::default())
+    }
+
     /// What counts from now on, where `current` counted before.
     pub(super) fn onto(self, current: T, default: T) -> T {
         self.change(default).unwrap_or(current)

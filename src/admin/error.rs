@@ -59,6 +59,10 @@ codes! {
         BodyTooLarge = "body_too_large",
         /// The body is not declared as JSON.
         UnsupportedMediaType = "unsupported_media_type",
+        /// Prices would move so far that somebody has to say that this is meant.
+        LargeChanges = "large_changes",
+        /// The address that price lists come from did not give one.
+        PriceSourceFailed = "price_source_failed",
         /// At least one member is not acceptable.
         Invalid = "invalid",
         /// All that is wrong is that a later version is needed.
@@ -86,7 +90,8 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Conflict => StatusCode::CONFLICT,
+            Self::Conflict | Self::LargeChanges => StatusCode::CONFLICT,
+            Self::PriceSourceFailed => StatusCode::BAD_GATEWAY,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid | Self::NotSupportedYet => StatusCode::UNPROCESSABLE_ENTITY,
@@ -105,6 +110,8 @@ impl Code {
             Self::MethodNotAllowed => "method not allowed",
             Self::BodyTooSlow => "the body did not arrive in time",
             Self::Conflict => "conflict with what exists",
+            Self::LargeChanges => "prices would move far",
+            Self::PriceSourceFailed => "no price list came",
             Self::BodyTooLarge => "the body is too large",
             Self::UnsupportedMediaType => "the body must be JSON",
             Self::Invalid => "not acceptable as it stands",
@@ -190,6 +197,12 @@ impl Problem {
     #[must_use]
     pub fn not_found(what: &str) -> Self {
         Self::new(Code::NotFound, format!("{what} not found"))
+    }
+
+    /// The same with what is wrong with these.
+    #[must_use]
+    pub fn with(self, flaws: Vec<Flaw>) -> Self {
+        Self { flaws, ..self }
     }
 
     /// The same with a cause for the log.

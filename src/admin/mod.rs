@@ -7,6 +7,7 @@
 //! A write is answered once it is durable *and* in force: [`Admin::change`] stores it and then has
 //! [`Current`] read again, in a task that goes on when the caller hangs up in between (I-41).
 
+mod billing;
 mod body;
 pub mod error;
 mod gate;
@@ -15,6 +16,7 @@ mod limits;
 mod live;
 mod price_import;
 mod prices;
+mod provider_prices;
 mod providers;
 mod query;
 mod requests;
@@ -42,6 +44,7 @@ use crate::{
     journal::recorder::Recorder,
     secrets::{admin_token::AdminToken, digest::Digester},
     store::Store,
+    upstream::fetch::Fetch as PriceSource,
 };
 
 /// How long to wait before reading again what could not be read after a write.
@@ -57,6 +60,7 @@ pub struct Admin {
     recorder: Recorder,
     token: AdminToken,
     digester: Digester,
+    price_source: Option<PriceSource>,
     /// Held from a write until it is in force. Two writes side by side could otherwise read the tables in
     /// one order and publish them in the other, and a deleted key would come back.
     one_at_a_time: Mutex<()>,
@@ -78,6 +82,8 @@ pub struct Parts {
     pub token: AdminToken,
     /// Makes the digests of new api keys.
     pub digester: Digester,
+    /// Where price lists may be fetched from, if from anywhere.
+    pub price_source: Option<PriceSource>,
 }
 
 /// A part of what is in force.
@@ -98,9 +104,9 @@ impl Admin {
     /// The control plane over these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, gateway, current, recorder, token, digester } = parts;
+        let Parts { store, gateway, current, recorder, token, digester, price_source } = parts;
         let (one_at_a_time, behind) = (Mutex::default(), Default::default());
-        Self { store, gateway, current, recorder, token, digester, one_at_a_time, behind }
+        Self { store, gateway, current, recorder, token, digester, price_source, one_at_a_time, behind }
     }
 
     /// Writes something, has it take effect, and returns what was written.

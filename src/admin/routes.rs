@@ -14,8 +14,9 @@ use actix_web::{
 };
 
 use super::{
+    billing,
     error::{Code, Problem},
-    gate, keys, live, price_import, prices, providers, requests, users,
+    gate, keys, live, price_import, prices, provider_prices, providers, requests, users,
 };
 
 /// What one must be to use a route.
@@ -58,6 +59,9 @@ fn table() -> Vec<Entry> {
         entry(PATCH,  "/api/v1/providers/{id}",          Admin, providers::update),
         entry(DELETE, "/api/v1/providers/{id}",          Admin, providers::remove),
         entry(POST,   "/api/v1/providers/{id}/breaker",  Admin, live::set_breaker),
+        entry(GET,    "/api/v1/providers/{id}/prices",   Admin, provider_prices::list),
+        entry(PUT,    "/api/v1/providers/{id}/prices/{model:.+}", Admin, provider_prices::put),
+        entry(DELETE, "/api/v1/providers/{id}/prices/{model:.+}", Admin, provider_prices::remove),
 
         entry(POST,   "/api/v1/users",                   Admin, users::create),
         entry(GET,    "/api/v1/users",                   Admin, users::list),
@@ -70,10 +74,17 @@ fn table() -> Vec<Entry> {
         entry(DELETE, "/api/v1/keys/{id}",               Admin, keys::remove),
 
         entry(GET,    "/api/v1/prices",                  Admin, prices::list),
-        entry(POST,   "/api/v1/prices/import",           Admin, price_import::import),
+        entry(POST,   "/api/v1/prices/import",           Admin, price_import::upload),
+        entry(POST,   "/api/v1/prices/import/source",    Admin, price_import::fetch),
+        entry(GET,    "/api/v1/prices/imports",          Admin, price_import::list),
+        entry(GET,    "/api/v1/prices/unpriced",         Admin, prices::unpriced),
         // A model's name may hold slashes.
+        entry(GET,    "/api/v1/prices/{model:.+}",       Admin, prices::show),
         entry(PUT,    "/api/v1/prices/{model:.+}",       Admin, prices::put),
         entry(DELETE, "/api/v1/prices/{model:.+}",       Admin, prices::remove),
+
+        entry(GET,    "/api/v1/settings/billing",        Admin, billing::show),
+        entry(PATCH,  "/api/v1/settings/billing",        Admin, billing::update),
 
         entry(GET,    "/api/v1/requests",                Admin, requests::list),
         entry(GET,    "/api/v1/requests/{id}",           Admin, requests::show),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actors::{
     money::Money,
+    pricing::Service,
     provider::{card::Kind, messages::SetBreaker},
 };
 use chrono::{DateTime, Utc};
@@ -14,6 +15,7 @@ use super::{
     body::{Flaws, FromJson},
     error::{FlawCode, Problem},
 };
+use crate::current::billing::{BilledModel, WhenUnpriced};
 
 /// The longest name of a thing, in characters.
 const NAME_CHARS: usize = 64;
@@ -290,6 +292,15 @@ closed_sets! {
     Kind: &Kind::ALL, Kind::name;
     Format: &Format::ALL, Format::name;
     Operation: &[Operation::Generate, Operation::CountTokens, Operation::Embed, Operation::Compact], Operation::name;
+    Service: &Service::ALL, Service::name;
+    BilledModel: &[Self::Sent, Self::Asked], |model| match model {
+        Self::Sent => "sent",
+        Self::Asked => "asked",
+    };
+    WhenUnpriced: &[Self::Serve, Self::Refuse], |policy| match policy {
+        Self::Serve => "serve",
+        Self::Refuse => "refuse",
+    };
     crate::store::Role: &[Self::User, Self::Admin], Self::name;
     SetBreaker: &[Self::Closed, Self::Open], |wish| match wish {
         Self::Closed => "closed",

@@ -9,6 +9,7 @@
 pub mod data_dir;
 mod journal;
 pub mod log;
+pub mod prices;
 pub mod routing;
 mod secret;
 pub mod secrets;
@@ -22,8 +23,8 @@ mod typed;
 use std::path::PathBuf;
 
 use self::{
-    log::LogSettings, routing::RoutingSettings, secrets::SecretSettings, server::ServerSettings,
-    store::StoreSettings, typed::Typed,
+    log::LogSettings, prices::PriceSettings, routing::RoutingSettings, secrets::SecretSettings,
+    server::ServerSettings, store::StoreSettings, typed::Typed,
 };
 pub use self::{
     secret::Secret,
@@ -45,6 +46,8 @@ pub struct Config {
     pub journal: JournalSettings,
     /// How requests are routed.
     pub routing: RoutingSettings,
+    /// Where prices come from.
+    pub prices: PriceSettings,
     /// The log.
     pub log: LogSettings,
     /// Secrets given from outside.
@@ -85,6 +88,7 @@ pub fn load_with(
         store: store::meant(&typed, &data_dir)?,
         journal: journal::meant(&typed, &data_dir)?,
         routing: routing::meant(&typed)?,
+        prices: prices::meant(&typed)?,
         log: log::meant(&typed)?,
         secrets: secrets::meant(&typed)?,
         data_dir,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use super::{data_dir, journal, log, routing, secrets, server, store};
+use super::{data_dir, journal, log, prices, routing, secrets, server, store};
 
 /// One thing that can be configured.
 pub(super) struct Knob {
@@ -30,12 +30,13 @@ impl Knob {
     }
 }
 
-const SECTIONS: [&[Knob]; 7] = [
+const SECTIONS: [&[Knob]; 8] = [
     data_dir::KNOBS,
     server::KNOBS,
     store::KNOBS,
     journal::KNOBS,
     routing::KNOBS,
+    prices::KNOBS,
     log::KNOBS,
     secrets::KNOBS,
 ];

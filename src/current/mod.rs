@@ -4,8 +4,12 @@
 //! ones under way go on with what they began with (I-52). Nothing here is the truth: all of it can be
 //! read again.
 
+pub mod billing;
+pub mod bounds;
+mod builtin;
 pub mod keys;
 pub mod prices;
+pub mod unpriced;
 
 use std::sync::{
     Arc,
@@ -19,8 +23,10 @@ use chrono::Utc;
 use tokio::sync::Mutex;
 
 use self::{
+    billing::BILLING,
     keys::{Caller, KeyDirectory},
     prices::PriceList,
+    unpriced::Unpriced,
 };
 use crate::{secrets::digest::Digester, store::Store};
 
@@ -31,6 +37,7 @@ pub struct Current {
     keys: KeyDirectory,
     cards: ArcSwap<Vec<Arc<Card>>>,
     prices: ArcSwap<PriceList>,
+    unpriced: Unpriced,
     loaded: AtomicBool,
     /// One reading at a time: an older one must not be published over a newer.
     refreshing: Mutex<()>,
@@ -42,8 +49,8 @@ impl Current {
     pub fn new(store: Store, gateway: Gateway, digester: Digester) -> Self {
         let keys = KeyDirectory::new(digester);
         let (cards, prices, loaded) = (ArcSwap::default(), ArcSwap::default(), AtomicBool::new(false));
-        let refreshing = Mutex::default();
-        Self { store, gateway, keys, cards, prices, loaded, refreshing }
+        let (unpriced, refreshing) = (Unpriced::default(), Mutex::default());
+        Self { store, gateway, keys, cards, prices, unpriced, loaded, refreshing }
     }
 
     /// Reads everything.
@@ -97,14 +104,17 @@ impl Current {
         Ok(())
     }
 
-    /// Reads the prices again.
+    /// Reads the prices again, and how they are applied.
     ///
     /// # Errors
     /// When the database can't be read.
     pub async fn refresh_prices(&self) -> anyhow::Result<()> {
         let _turn = self.refreshing.lock().await;
-        let rows = self.store.price_table(Utc::now()).await.context("cannot read the prices")?;
-        self.prices.store(Arc::new(PriceList::new(rows)));
+        let now = Utc::now();
+        let models = self.store.price_schedule(now).await.context("cannot read the prices")?;
+        let providers = self.store.provider_prices(now).await.context("cannot read the providers' prices")?;
+        let billing = self.store.setting(BILLING).await.context("cannot read the setting `billing`")?;
+        self.prices.store(Arc::new(PriceList::new(models, providers, billing.unwrap_or_default(), now)));
         Ok(())
     }
 
@@ -124,5 +134,11 @@ impl Current {
     #[must_use]
     pub fn prices(&self) -> Arc<PriceList> {
         self.prices.load_full()
+    }
+
+    /// The models that were served without a price.
+    #[must_use]
+    pub fn unpriced(&self) -> &Unpriced {
+        &self.unpriced
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use actors::{
     money::Money,
-    pricing::Price,
+    pricing::{Price, Rates},
     provider::card::{BreakerSettings, Credential, Kind, Limits, Timeouts},
 };
 use anyhow::Context;
@@ -167,13 +167,13 @@ fn provider(name: &str, base_url: String, priority: i32) -> NewProvider {
 fn price(input: &str, output: &str) -> anyhow::Result<Price> {
     let (input, output) = (Money::parse(input)?, Money::parse(output)?);
     let of_input = |factor: &str| anyhow::Ok(input.clone() * &Money::parse(factor)?);
-    Ok(Price {
+    Ok(Price::from(Rates {
         cache_write_5m_usd_per_mtok: of_input("1.25")?,
         cache_write_1h_usd_per_mtok: of_input("2")?,
         cache_read_usd_per_mtok: of_input("0.1")?,
         input_usd_per_mtok: input,
         output_usd_per_mtok: output,
-    })
+    }))
 }
 
 async fn make_user(store: &Store, key: &NewApiKey) -> anyhow::Result<()> {

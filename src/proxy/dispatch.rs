@@ -17,18 +17,22 @@ use actors::{
         messages::{Ask, NoProvider},
     },
     ids::{KeyId, RequestId},
-    money::Money,
+    pricing::Consumed,
     provider::{card::Card, outcome::Outcome},
     session::id::SessionId,
 };
-use protocol::{Call, Format, Operation, Reading, Streaming, Usage, family};
+use protocol::{Call, Format, Operation, Reading, Streaming, family};
 
-use super::{Proxy, refusal::Refused};
+use super::{
+    Proxy,
+    bill::{self, Bill},
+    refusal::Refused,
+};
 use crate::{
-    current::keys::Caller,
+    current::{billing::Footing, keys::Caller},
     journal::{
         fault,
-        intent::Intent,
+        intent::{Intent, Progress},
         record::{AttemptRecord, Document, Ending, Failure, Metering, Record},
         recorder::NoRoom,
     },
@@ -45,6 +49,7 @@ pub(super) struct Dispatch {
     record: Record,
     journey: Option<Journey>,
     attempt: Option<Attempt>,
+    bill: Option<Bill>,
     over: bool,
 }
 
@@ -81,8 +86,8 @@ impl Dispatch {
             .headers()
             .get(USER_AGENT)
             .map(|agent| String::from_utf8_lossy(agent.as_bytes()).chars().take(512).collect());
-        let (journey, attempt) = (None, None);
-        Self { proxy: proxy.clone(), format, arrived, record, journey, attempt, over: false }
+        let (journey, attempt, bill) = (None, None, None);
+        Self { proxy: proxy.clone(), format, arrived, record, journey, attempt, bill, over: false }
     }
 
     /// The request's id.
@@ -151,7 +156,9 @@ impl Dispatch {
         let same_home =
             journey.decisions().last().is_none_or(|d| d.bound_to.is_none_or(|home| home == card.id));
         let model = self.record.model.as_deref().unwrap_or_default();
-        self.record.upstream_model = Some(card.upstream_model(model).to_owned());
+        let sent = card.upstream_model(model);
+        self.bill = Some(Bill::open(&self.proxy.current, &card, model, sent, self.proxy.wall_now()));
+        self.record.upstream_model = Some(sent.to_owned());
         self.record.provider_id = Some(card.id);
         let started = grant.granted_at().duration_since(self.arrived);
         let row = AttemptRecord::new(card.id, card.name.clone(), started);
@@ -182,8 +189,8 @@ impl Dispatch {
             upstream_model: self.record.upstream_model.clone().unwrap_or_default(),
             session: self.record.session.clone(),
             reserved: self.record.reserved,
-            input_tokens: self.record.bytes_up / BYTES_PER_TOKEN,
-            price: None,
+            input_tokens: self.record.bytes_up / bill::BYTES_PER_TOKEN,
+            price: self.bill.as_ref().and_then(Bill::price_id),
             streamed: self.record.streamed,
         };
         self.proxy.recorder.intent(&intent).await.map_err(|NoRoom| Refused::CannotRecord)
@@ -298,24 +305,33 @@ impl Dispatch {
         if self.record.operation == Some(Operation::CountTokens) {
             return;
         }
-        let metering = metering(reading, self.record.bytes_up);
+        let metering = bill::metering(reading, self.record.bytes_up);
         self.record.settle(metering, None, caller_left);
-        if metering == Metering::None {
-            return;
+        let Some(bill) = self.bill.as_ref().filter(|_| metering != Metering::None) else { return };
+        let charge = bill.charge(&Consumed::read(metering.usage(), reading));
+        if charge.footing == Footing::Unpriced {
+            let model = self.record.upstream_model.as_deref().or(self.record.model.as_deref());
+            self.proxy.current.unpriced().note(model.unwrap_or_default());
         }
-        let prices = self.proxy.current.prices();
-        let names = [self.record.upstream_model.as_deref(), self.record.model.as_deref()];
-        let Some(price) = names.into_iter().flatten().find_map(|model| prices.find(model)) else { return };
-        let multiplier = self.multiplier();
-        let cost = price.row.price.cost(&metering.usage(), &multiplier).to_pico();
-        self.record.settle(metering, Some(cost), caller_left);
-        self.record.price = price.formula(&multiplier);
+        self.record.settle(metering, charge.cost.map(|cost| cost.to_pico()), caller_left);
+        self.record.price = charge.formula;
     }
 
-    fn multiplier(&self) -> Money {
-        let cards = self.proxy.current.cards();
-        let card = cards.iter().find(|card| Some(card.id) == self.record.provider_id);
-        card.map_or_else(Money::one, |card| card.cost_multiplier.clone())
+    /// The answer has come so far: what a crash must not lose, and what the accounts should know (I-39).
+    pub(super) fn goes_on(&mut self, reading: &Reading) {
+        let now = self.proxy.clock().now();
+        let Some(so_far) =
+            self.bill.as_mut().and_then(|bill| bill.so_far(reading, self.record.bytes_up, now))
+        else {
+            return;
+        };
+        self.proxy.recorder.progress(&Progress {
+            request: self.record.id,
+            at: self.proxy.clock().wall(now),
+            input_tokens: so_far.usage.input_tokens,
+            output_tokens: so_far.usage.output_tokens,
+            cost: so_far.cost,
+        });
     }
 
     fn answer_id(&self, reading: &Reading) -> Option<SessionId> {
@@ -387,24 +403,6 @@ fn without_secret(error: String, card: &Card) -> String {
         return error;
     }
     error.replace(secret, "[credential]")
-}
-
-/// Bytes of text that are taken for one token where nobody counted.
-const BYTES_PER_TOKEN: u64 = 4;
-
-/// What an answer consumed, as well as that is known (I-28): usage comes with a stream's last event, so one
-/// that was cut tells little of what was said, or nothing.
-fn metering(reading: &Reading, bytes_up: u64) -> Metering {
-    match reading.usage {
-        Some(usage) if reading.usage_final && reading.ended => Metering::Exact(usage),
-        None if reading.output_bytes == 0 => Metering::None,
-        told => {
-            let asked = Usage { input_tokens: bytes_up / BYTES_PER_TOKEN, ..Usage::default() };
-            let usage = told.unwrap_or(asked);
-            let said = reading.output_bytes.div_ceil(BYTES_PER_TOKEN);
-            Metering::Estimated(Usage { output_tokens: usage.output_tokens.max(said), ..usage })
-        }
-    }
 }
 
 /// A name as it may stand in a header: what a header can't hold is percent-encoded.

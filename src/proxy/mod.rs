@@ -4,6 +4,7 @@
 //! here: keys, providers and prices are read from [`Current`], rows are handed to the [`Recorder`].
 
 mod attempt;
+mod bill;
 mod caller;
 mod dispatch;
 mod headers;

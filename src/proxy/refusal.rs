@@ -51,6 +51,9 @@ pub(super) enum Refused {
         /// Why there is none.
         why: NoProvider,
     },
+    /// Nobody could say what it costs, and the operator wants such requests refused.
+    #[error("no price is known for model `{0}`")]
+    Unpriced(String),
     /// Every attempt failed, and none left an answer that could be passed on.
     #[error("the provider failed to answer ({})", .0.name())]
     Failed(Outcome),
@@ -98,6 +101,7 @@ impl Refused {
                 NoProvider::DeadlineOver => "deadline_over",
                 NoProvider::Overloaded => "overloaded",
             },
+            Self::Unpriced(_) => "unpriced",
             Self::Failed(outcome) => outcome.name(),
             Self::CannotRecord => "cannot_record",
             Self::Starting => "starting",
@@ -120,6 +124,7 @@ impl Refused {
             Self::NoSuchMethod(_) => (Reason::MethodNotAllowed, None),
             Self::NoWebsocket => (Reason::UpgradeRequired, None),
             Self::NoProvider { why, .. } => no_provider(*why),
+            Self::Unpriced(_) => (Reason::ForbiddenModel, None),
             Self::Failed(outcome) => failed(*outcome),
             Self::CannotRecord => (Reason::Overloaded, Some(Duration::from_secs(5))),
             Self::Starting | Self::Draining => (Reason::Draining, Some(Duration::from_secs(1))),

@@ -72,6 +72,9 @@ pub(super) fn respond(mut dispatch: Dispatch, begun: Begun) -> HttpResponse {
         builder.append_header((name.clone(), value.clone()));
     }
     dispatch.began();
+    if rest.is_some() {
+        dispatch.goes_on(tap.reading());
+    }
     dispatch.stamp(&mut builder);
     let length = upstreams.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let size = match (&rest, &filter, shape) {
@@ -116,6 +119,9 @@ impl Down {
                 }
                 Poll::Ready(Some(Ok(chunk))) => {
                     self.tap.push(&chunk);
+                    if let Some(dispatch) = &mut self.dispatch {
+                        dispatch.goes_on(self.tap.reading());
+                    }
                     self.held.push_back(chunk);
                 }
                 Poll::Ready(Some(Err(fault))) => match self.end(Some(fault)) {

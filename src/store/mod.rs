@@ -40,7 +40,7 @@ pub use self::{
     keys::{Key, KeyChange, NewKey},
     ledger::Drift,
     page::{Cursor, Page},
-    prices::{PriceRow, PriceSource},
+    prices::{ImportOrigin, PriceImport, PriceRow, PriceSource, ProviderPriceRow},
     providers::{NewProvider, Provider, ProviderChange},
     requests::{RequestCursor, RequestFilter},
     users::{NewUser, Role, User, UserChange},

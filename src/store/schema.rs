@@ -68,8 +68,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::{BigInt, Text};
-    use crate::store::types::{Ts, Usd};
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::store::types::{Doc, Ts, Usd};
 
     model_prices (id) {
         id -> BigInt,
@@ -81,6 +81,33 @@ diesel::table! {
         cache_write_5m_usd_per_mtok -> Usd,
         cache_write_1h_usd_per_mtok -> Usd,
         cache_read_usd_per_mtok -> Usd,
+        terms -> Nullable<Doc>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::store::types::{Doc, Ts};
+
+    provider_prices (id) {
+        id -> BigInt,
+        provider_id -> BigInt,
+        model -> Text,
+        effective_from -> Ts,
+        price -> Doc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::store::types::Ts;
+
+    price_imports (id) {
+        id -> BigInt,
+        imported_at -> Ts,
+        origin -> Text,
+        sha256 -> Text,
+        prices -> BigInt,
     }
 }
 

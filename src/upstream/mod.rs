@@ -17,6 +17,7 @@ mod chunks;
 mod client;
 mod connector;
 mod fault;
+pub mod fetch;
 mod framing;
 mod guard;
 mod head;

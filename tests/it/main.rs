@@ -3,6 +3,8 @@
 // Stories may unwrap; the lint knows a test room by this mark.
 #[cfg(test)]
 mod admin;
+#[cfg(test)]
+mod charging;
 mod crosstalk;
 mod draining;
 mod faults;

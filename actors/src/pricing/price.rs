@@ -137,6 +137,26 @@ impl Tier {
 }
 
 impl Rates {
+    /// Rates of which some may be unknown. Tokens that went through a cache and have no rate of their own
+    /// cost what tokens without a cache cost; those written for an hour, what those written for less do.
+    #[must_use]
+    pub fn completed(
+        input: Money,
+        output: Money,
+        write_5m: Option<Money>,
+        write_1h: Option<Money>,
+        read: Option<Money>,
+    ) -> Self {
+        let write_5m = write_5m.unwrap_or_else(|| input.clone());
+        Self {
+            cache_write_1h_usd_per_mtok: write_1h.unwrap_or_else(|| write_5m.clone()),
+            cache_write_5m_usd_per_mtok: write_5m,
+            cache_read_usd_per_mtok: read.unwrap_or_else(|| input.clone()),
+            input_usd_per_mtok: input,
+            output_usd_per_mtok: output,
+        }
+    }
+
     /// All kinds with their names, in the order in which they are told.
     #[must_use]
     pub fn named(&self) -> [(&'static str, &Money); 5] {

@@ -25,7 +25,7 @@ on_both! {
     providers_are_listed_in_pages
 }
 
-fn provider(name: &str) -> NewProvider {
+pub(super) fn provider(name: &str) -> NewProvider {
     NewProvider {
         name: name.into(),
         kind: Kind::Claude,

@@ -34,9 +34,14 @@ pub(super) struct Reply {
 
 impl Api {
     pub(super) async fn of(house: &TestHouse) -> Self {
+        Self::with(house, house.admin()).await
+    }
+
+    /// The same with this control plane.
+    pub(super) async fn with(house: &TestHouse, admin: web::Data<admin::Admin>) -> Self {
         let elsewhere = || async { "another plane's" };
         let app = App::new()
-            .app_data(house.admin())
+            .app_data(admin)
             .app_data(house.ops())
             .configure(admin::configure)
             .configure(ops::configure)

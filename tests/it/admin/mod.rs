@@ -4,6 +4,7 @@ mod api;
 mod health;
 mod house;
 mod live;
+mod price_feeds;
 mod prices;
 mod providers;
 mod publishing;

@@ -99,14 +99,20 @@ impl Conn {
 
     /// Sends; a peer that is gone is no concern of the script.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send(bytes).await;
+    }
+
+    /// Sends; whether the peer is still there to take it.
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         let bytes = bytes.as_ref();
-        let _ = match &mut self.io {
+        let sent = match &mut self.io {
             Io::Plain(io) => io.write_all(bytes).await,
             Io::Tls(io) => match io.write_all(bytes).await {
                 Ok(()) => io.flush().await,
                 Err(error) => Err(error),
             },
         };
+        sent.is_ok()
     }
 
     /// Sends a `200` with this body.

@@ -22,6 +22,7 @@ use pointsman::{
     ops::{self, Ops},
     secrets::{admin_token::AdminToken, digest::Digester, sealing::Sealer, sealing_key::SealingKey},
     store::Store,
+    upstream::{self, fetch::Fetch},
 };
 use tempfile::TempDir;
 
@@ -84,6 +85,11 @@ impl TestHouse {
 
     /// The control plane of this house.
     pub(crate) fn admin(&self) -> Data<Admin> {
+        self.admin_with_prices_from(None)
+    }
+
+    /// The same with an address for price lists.
+    pub(crate) fn admin_with_prices_from(&self, url: Option<String>) -> Data<Admin> {
         let digester = Digester::for_admin_token(&sealing_key("11"));
         let token = AdminToken::settle(digester, Some(ADMIN_TOKEN), None).unwrap().token;
         Data::new(Admin::new(admin::Parts {
@@ -93,6 +99,10 @@ impl TestHouse {
             recorder: self.recorder.clone(),
             token,
             digester: api_keys(),
+            price_source: url.map(|url| {
+                let settings = upstream::Settings::new(None).unwrap();
+                Fetch::new(&settings, url.parse().unwrap())
+            }),
         }))
     }
 

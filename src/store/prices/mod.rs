@@ -1,22 +1,34 @@
 //! Prices of models. Rows are added and not changed, so that a past cost can be explained.
 
+mod imports;
+mod providers;
+mod rows;
+
+use std::collections::HashSet;
+
 use actors::pricing::Price;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
+use self::{
+    imports::NewImport,
+    rows::{NewRow, Row},
+};
+pub use self::{
+    imports::{ImportOrigin, PriceImport},
+    providers::ProviderPriceRow,
+};
 use super::{
     Store,
     db::db,
     error::StoreError,
-    schema::model_prices,
-    text::Clean,
-    types::{Amount, At},
+    schema::{model_prices, price_imports},
 };
 
 /// Where a price comes from; of those in effect the first kind that has one wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PriceSource {
     /// An operator typed it.
     Manual,
@@ -71,10 +83,38 @@ impl Store {
         effective_from: DateTime<Utc>,
         prices: Vec<(String, Price)>,
     ) -> Result<Vec<PriceRow>, StoreError> {
+        self.write_prices(source, effective_from, prices, None).await
+    }
+
+    /// Adds the prices of a list that was taken in, and notes whose list it was, together or not at all.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for an amount that cannot be stored exactly (I-06).
+    pub async fn import_prices(
+        &self,
+        origin: &ImportOrigin,
+        sha256: &str,
+        effective_from: DateTime<Utc>,
+        prices: Vec<(String, Price)>,
+    ) -> Result<Vec<PriceRow>, StoreError> {
+        let import = NewImport::new(origin, sha256, effective_from, prices.len())?;
+        self.write_prices(PriceSource::Imported, effective_from, prices, Some(import)).await
+    }
+
+    async fn write_prices(
+        &self,
+        source: PriceSource,
+        effective_from: DateTime<Utc>,
+        prices: Vec<(String, Price)>,
+        import: Option<NewImport>,
+    ) -> Result<Vec<PriceRow>, StoreError> {
         let new = |(model, price): &(String, Price)| NewRow::new(model, source, effective_from, price);
         let new: Vec<NewRow> = prices.iter().map(new).collect::<Result<_, _>>()?;
         let rows: Vec<Row> = db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
+                if let Some(import) = import {
+                    diesel::insert_into(price_imports::table).values(import).execute(conn).await?;
+                }
                 let mut rows = Vec::with_capacity(new.len());
                 for new in new {
                     let row: Row = diesel::insert_into(model_prices::table)
@@ -90,6 +130,7 @@ impl Store {
                                 .eq(excluded(model_prices::cache_write_1h_usd_per_mtok)),
                             model_prices::cache_read_usd_per_mtok
                                 .eq(excluded(model_prices::cache_read_usd_per_mtok)),
+                            model_prices::terms.eq(excluded(model_prices::terms)),
                         ))
                         .returning(Row::as_returning())
                         .get_result(conn)
@@ -103,23 +144,32 @@ impl Store {
         rows.into_iter().map(PriceRow::try_from).collect()
     }
 
+    /// What may be in effect from `at` on: of each model and source the latest price that is not in the
+    /// future, and all that are. By model, the source that wins first, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn price_schedule(&self, at: DateTime<Utc>) -> Result<Vec<PriceRow>, StoreError> {
+        let rows: Vec<Row> = db!(self.engine(), read, conn => {
+            model_prices::table.select(Row::as_select()).load(conn).await?
+        })?;
+        let mut rows: Vec<PriceRow> = rows.into_iter().map(PriceRow::try_from).collect::<Result<_, _>>()?;
+        rows.sort_by(|a, b| {
+            (&a.model, a.source, b.effective_from).cmp(&(&b.model, b.source, a.effective_from))
+        });
+        let mut current = HashSet::new();
+        rows.retain(|row| row.effective_from > at || current.insert((row.model.clone(), row.source)));
+        Ok(rows)
+    }
+
     /// The price of each model that is in effect at `at`, ordered by model: the latest of the
     /// first source that has one.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn price_table(&self, at: DateTime<Utc>) -> Result<Vec<PriceRow>, StoreError> {
-        let rows: Vec<Row> = db!(self.engine(), read, conn => {
-            model_prices::table
-                .filter(model_prices::effective_from.le(At(at)))
-                .select(Row::as_select())
-                .load(conn)
-                .await?
-        })?;
-        let mut rows: Vec<PriceRow> = rows.into_iter().map(PriceRow::try_from).collect::<Result<_, _>>()?;
-        rows.sort_by(|a, b| {
-            (&a.model, a.source, b.effective_from).cmp(&(&b.model, b.source, a.effective_from))
-        });
+        let mut rows = self.price_schedule(at).await?;
+        rows.retain(|row| row.effective_from <= at);
         rows.dedup_by(|later, first| later.model == first.model);
         Ok(rows)
     }
@@ -157,83 +207,5 @@ impl Store {
             .await?
         })?;
         if removed == 0 { Err(StoreError::NotFound { what: "price" }) } else { Ok(()) }
-    }
-}
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = model_prices)]
-struct Row {
-    id: i64,
-    model: Clean,
-    source: Clean,
-    effective_from: At,
-    input_usd_per_mtok: Amount,
-    output_usd_per_mtok: Amount,
-    cache_write_5m_usd_per_mtok: Amount,
-    cache_write_1h_usd_per_mtok: Amount,
-    cache_read_usd_per_mtok: Amount,
-}
-
-#[derive(Insertable)]
-#[diesel(table_name = model_prices)]
-struct NewRow {
-    model: Clean,
-    source: &'static str,
-    effective_from: At,
-    input_usd_per_mtok: Amount,
-    output_usd_per_mtok: Amount,
-    cache_write_5m_usd_per_mtok: Amount,
-    cache_write_1h_usd_per_mtok: Amount,
-    cache_read_usd_per_mtok: Amount,
-}
-
-impl NewRow {
-    fn new(
-        model: &str,
-        source: PriceSource,
-        effective_from: DateTime<Utc>,
-        price: &Price,
-    ) -> Result<Self, StoreError> {
-        Ok(Self {
-            model: Clean::name(model, "model")?,
-            source: source.name(),
-            effective_from: At(effective_from),
-            input_usd_per_mtok: Amount::exact(&price.input_usd_per_mtok, "input_usd_per_mtok")?,
-            output_usd_per_mtok: Amount::exact(&price.output_usd_per_mtok, "output_usd_per_mtok")?,
-            cache_write_5m_usd_per_mtok: Amount::exact(
-                &price.cache_write_5m_usd_per_mtok,
-                "cache_write_5m_usd_per_mtok",
-            )?,
-            cache_write_1h_usd_per_mtok: Amount::exact(
-                &price.cache_write_1h_usd_per_mtok,
-                "cache_write_1h_usd_per_mtok",
-            )?,
-            cache_read_usd_per_mtok: Amount::exact(
-                &price.cache_read_usd_per_mtok,
-                "cache_read_usd_per_mtok",
-            )?,
-        })
-    }
-}
-
-impl TryFrom<Row> for PriceRow {
-    type Error = StoreError;
-
-    fn try_from(row: Row) -> Result<Self, StoreError> {
-        let source = PriceSource::from_name(row.source.as_str())
-            .ok_or_else(|| StoreError::Corrupt(format!("model_prices.source: `{}`", row.source.as_str())))?;
-        Ok(Self {
-            id: row.id,
-            model: row.model.into_string(),
-            source,
-            effective_from: row.effective_from.0,
-            price: Price {
-                input_usd_per_mtok: row.input_usd_per_mtok.money(),
-                output_usd_per_mtok: row.output_usd_per_mtok.money(),
-                cache_write_5m_usd_per_mtok: row.cache_write_5m_usd_per_mtok.money(),
-                cache_write_1h_usd_per_mtok: row.cache_write_1h_usd_per_mtok.money(),
-                cache_read_usd_per_mtok: row.cache_read_usd_per_mtok.money(),
-            },
-        })
     }
 }

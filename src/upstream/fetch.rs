@@ -1,0 +1,123 @@
+//! One file from one address that an operator configured, for those who are no provider: through the same
+//! door as everything that goes out, so with the same look at addresses, framing and TLS (C-06, C-23).
+//!
+//! Nothing of ours goes along, and no redirect is followed: what is fetched is what was configured.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use actors::{
+    ids::ProviderId,
+    money::Money,
+    provider::card::{BreakerSettings, Card, Credential, Kind, Limits, Timeouts},
+};
+use awc::http::{
+    Method,
+    header::{ACCEPT, HeaderMap, HeaderValue},
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use url::{Host, Url};
+
+use super::{Outgoing, Settings, client::ProviderClient, fault::Fault, resolver::Resolver};
+
+/// How long its stages may take.
+const TIMEOUTS: Timeouts =
+    Timeouts { connect_ms: 10_000, first_byte_ms: 30_000, idle_ms: 10_000, total_ms: 60_000 };
+
+/// Why there is no file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FetchFault {
+    /// It could not be had.
+    #[error("{0}")]
+    Fault(#[from] Fault),
+    /// The answer was not 200.
+    #[error("the answer was {0}")]
+    Status(u16),
+    /// It is longer than was asked for; the rest was not read.
+    #[error("more than {0} bytes came")]
+    TooLong(usize),
+}
+
+/// An address to fetch from.
+#[derive(Debug, Clone)]
+pub struct Fetch {
+    settings: Settings,
+    url: Url,
+    card: Card,
+}
+
+impl Fetch {
+    /// Fetches from `url`. A private address is gone to only where the url spells this very machine.
+    #[must_use]
+    pub fn new(settings: &Settings, url: Url) -> Self {
+        let this_machine = match url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            _ => false,
+        };
+        let card = card(url.origin().ascii_serialization(), this_machine);
+        Self { settings: settings.clone(), url, card }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// The file, if it has at most `limit` bytes.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn fetch(&self, limit: usize) -> Result<Bytes, FetchFault> {
+        let resolver = Rc::new(Resolver::new(self.settings.lookup.clone()));
+        let client = ProviderClient::new(&self.card, self.settings.tls.clone(), resolver)?;
+        let query = self.url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/plain"));
+        let outgoing = Outgoing {
+            method: Method::GET,
+            path_and_query: format!("{}{query}", self.url.path()),
+            headers,
+            body: Bytes::new(),
+            deadline: None,
+        };
+        let mut incoming = client.send(outgoing).await?;
+        if incoming.status.as_u16() != 200 {
+            return Err(FetchFault::Status(incoming.status.as_u16()));
+        }
+        let mut file = BytesMut::new();
+        while let Some(chunk) = incoming.body.next().await {
+            let chunk = chunk?;
+            if file.len() + chunk.len() > limit {
+                return Err(FetchFault::TooLong(limit));
+            }
+            file.extend_from_slice(&chunk);
+        }
+        Ok(file.freeze())
+    }
+}
+
+/// What the client needs to know of the far side, as it knows it of providers.
+fn card(base_url: String, allow_private_network: bool) -> Card {
+    Card {
+        id: ProviderId(0),
+        version: 0,
+        name: "fetch".to_owned(),
+        kind: Kind::OpenaiCompatible,
+        base_url,
+        credential: Credential::new(String::new()),
+        formats: Vec::new(),
+        weight: 0,
+        priority: 0,
+        cost_multiplier: Money::one(),
+        groups: Vec::new(),
+        allowed_models: Vec::new(),
+        model_redirects: BTreeMap::new(),
+        limits: Limits::default(),
+        breaker: BreakerSettings::default(),
+        timeouts: TIMEOUTS,
+        allow_private_network,
+        enabled: true,
+    }
+}
