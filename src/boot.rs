@@ -308,7 +308,8 @@ impl Rooms {
         let gateway = Gateway::start(state_thread, Clock::system(), settings);
         gateway.watch(state_thread);
         let digester = Digester::for_api_keys(&key);
-        let current = Arc::new(Current::new(store.clone(), gateway.clone(), digester.clone()));
+        let current =
+            Arc::new(Current::new(store.clone(), gateway.clone(), digester.clone(), config.time_zone));
         let proxy = Data::new(Proxy {
             gateway: gateway.clone(),
             current: Arc::clone(&current),

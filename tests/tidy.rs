@@ -131,6 +131,8 @@ const RULES: &[Rule] = &[
             "src/admin/provider_prices.rs",
             "src/admin/billing.rs",
             "src/admin/values.rs",
+            "src/admin/limits.rs",
+            "src/store/limits.rs",
             "src/current/prices.rs",
             "src/current/billing.rs",
             "src/current/builtin.rs",

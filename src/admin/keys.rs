@@ -1,7 +1,10 @@
 //! Api keys of users. A key is in the answer that makes it, and nowhere else ever (C-02).
 
 use actix_web::{HttpResponse, web::Data};
-use actors::ids::{KeyId, UserId};
+use actors::{
+    ids::{KeyId, UserId},
+    ledger::limits::Limits,
+};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -16,7 +19,7 @@ use super::{
 };
 use crate::{
     secrets::digest::NewApiKey,
-    store::{Key, KeyChange, NewKey},
+    store::{Key, KeyChange, NewKey, Store},
 };
 
 body! {
@@ -73,7 +76,7 @@ impl From<Key> for View {
             prefix: key.prefix,
             last_four: key.last_four,
             groups: key.groups,
-            limits: LimitsView::none(),
+            limits: key.limits.into(),
             expires_at: key.expires_at,
             enabled: key.enabled,
             web_login: key.web_login,
@@ -91,6 +94,7 @@ pub(super) async fn create(admin: Data<Admin>, user: Id, Body(body): Body<KeyBod
     let new = NewKey {
         name: name.map(|name| name.0).unwrap_or_default(),
         groups: body.groups.map(names).or(Vec::new()),
+        limits: body.limits.map(|limits| limits.onto(Limits::default())).or(Limits::default()),
         expires_at: body.expires_at.map(|at| Some(at.0)).or(None),
         enabled: body.enabled.or(true),
         web_login: body.web_login.or(false),
@@ -114,23 +118,26 @@ pub(super) async fn list(admin: Data<Admin>, user: Id, mut query: Query) -> Answ
 
 /// `PATCH /api/v1/keys/{id}`: what is given changes, `null` goes back to the default.
 pub(super) async fn update(admin: Data<Admin>, id: Id, Body(body): Body<KeyBody>) -> Answer {
-    let wish = wish(body)?;
-    let store = admin.store.clone();
-    let write = async move { Ok(store.update_key(KeyId(id.0), wish).await?) };
-    Ok(HttpResponse::Ok().json(View::from(change(admin, Topic::Keys, write).await?)))
+    let (id, store) = (KeyId(id.0), admin.store.clone());
+    let changed = change(admin, Topic::Keys, async move { apply(&store, id, body).await });
+    Ok(HttpResponse::Ok().json(View::from(changed.await?)))
 }
 
-fn wish(body: KeyBody) -> Result<KeyChange, Problem> {
+/// Changes a key. What is merged with what it has is read here, so no other change may come between.
+async fn apply(store: &Store, id: KeyId, body: KeyBody) -> Result<Key, Problem> {
     let mut flaws = Flaws::default();
     let name = body.name.change_required("name", &mut flaws);
     flaws.check()?;
-    Ok(KeyChange {
+    let has = store.key(id).await?.limits;
+    let change = KeyChange {
         name: name.map(|name| name.0),
         groups: body.groups.map(names).change(Vec::new()),
+        limits: body.limits.map(|limits| limits.onto(has)).change(Limits::default()),
         expires_at: body.expires_at.map(|at| Some(at.0)).change(None),
         enabled: body.enabled.change(true),
         web_login: body.web_login.change(false),
-    })
+    };
+    Ok(store.update_key(id, change).await?)
 }
 
 /// `DELETE /api/v1/keys/{id}`: refused from the next request on.

@@ -1,49 +1,63 @@
-//! Limits as the API describes them. Those of users and keys, and the dollar limits of providers, come
-//! with the ledger: until then setting one is refused, since a limit that is kept but not held is worse
-//! than none.
+//! Limits as the API takes and shows them. What is `null` is unset: a key then takes it from its user, a
+//! user from the system's defaults. Zero is a limit like any other, and lets nothing through.
 
+use actors::{
+    ledger::limits::{Day, FiveHours, Limits, Span},
+    money::Pico,
+};
+use chrono::NaiveTime;
 use serde::Serialize;
 
 use super::{
-    body::body,
-    values::{Fixed, Later, Midnight, NotYet, Whole},
+    body::{Given, body},
+    times::{DayMode, TimeOfDay},
+    values::{Amount, Count, Whole},
 };
 
+/// The most dollars of a limit: ledgers sum up to 9,223,372.036854775807 (I-06).
+const MAX_DOLLARS: u64 = 9_000_000;
+
+type Dollars = Amount<MAX_DOLLARS>;
+
 body! {
-    /// Limits of a user or a key.
+    /// Limits of a user or a key, or those a user takes who has none.
     struct LimitsBody {
         /// Requests per minute.
-        rpm: Later,
+        rpm: Count<1_000_000>,
         /// Tokens per minute.
-        tpm: Later,
+        tpm: Count<1_000_000_000_000>,
         /// Requests in flight.
-        concurrency: Later,
+        concurrency: Count<1_000_000>,
         /// Live conversations.
-        sessions: Later,
-        /// Dollars in any five hours.
-        usd_5h: Later,
+        sessions: Count<1_000_000>,
+        /// Dollars in five hours.
+        usd_5h: Dollars,
         /// Dollars a day.
-        usd_daily: Later,
+        usd_daily: Dollars,
         /// Dollars a week.
-        usd_weekly: Later,
+        usd_weekly: Dollars,
         /// Dollars a month.
-        usd_monthly: Later,
+        usd_monthly: Dollars,
         /// Dollars in all.
-        usd_total: Later,
-        /// When a day begins.
+        usd_total: Dollars,
+        /// How the five hours are counted.
+        five_hours_reset: FiveHours,
+        /// How a day is counted.
         daily_reset: DailyResetBody,
         /// Whether the worst case is reserved.
-        strict: NotYet,
+        strict: bool,
+        /// Whether a stream ends when it has used all that was left.
+        hard_stop: bool,
     }
 }
 
 body! {
-    /// When a day begins.
+    /// How a day is counted.
     struct DailyResetBody {
-        /// At a fixed time, or 24 hours ago at any time.
-        mode: Fixed,
-        /// At which time.
-        at: Midnight,
+        /// From a time of day, or the last 24 hours.
+        mode: DayMode,
+        /// From which time; counts where the mode is `fixed`.
+        at: TimeOfDay,
     }
 }
 
@@ -52,69 +66,161 @@ body! {
     struct ProviderLimitsBody {
         /// Requests in flight.
         concurrency: Whole<1, 100_000>,
-        /// Dollars in any five hours.
-        usd_5h: Later,
+        /// Dollars in five hours.
+        usd_5h: Dollars,
         /// Dollars a day.
-        usd_daily: Later,
+        usd_daily: Dollars,
         /// Dollars a week.
-        usd_weekly: Later,
+        usd_weekly: Dollars,
         /// Dollars a month.
-        usd_monthly: Later,
+        usd_monthly: Dollars,
         /// Dollars in all.
-        usd_total: Later,
+        usd_total: Dollars,
+        /// How the five hours are counted.
+        five_hours_reset: FiveHours,
+        /// How a day is counted.
+        daily_reset: DailyResetBody,
     }
 }
 
-/// Limits of a user or a key, none of which can be set yet.
+impl LimitsBody {
+    /// The limits from now on, where those of `has` held before.
+    pub(super) fn onto(self, has: Limits) -> Limits {
+        let mut limits = Limits {
+            rpm: unset_by_null(self.rpm.map(Count::small), has.rpm),
+            tpm: unset_by_null(self.tpm.map(Count::get), has.tpm),
+            concurrency: unset_by_null(self.concurrency.map(Count::small), has.concurrency),
+            sessions: unset_by_null(self.sessions.map(Count::small), has.sessions),
+            usd: has.usd,
+            five_hours: unset_by_null(self.five_hours_reset, has.five_hours),
+            day: day(self.daily_reset, has.day),
+            strict: unset_by_null(self.strict, has.strict),
+            hard_stop: unset_by_null(self.hard_stop, has.hard_stop),
+        };
+        let dollars = [self.usd_5h, self.usd_daily, self.usd_weekly, self.usd_monthly, self.usd_total];
+        set_dollars(&mut limits, dollars);
+        limits
+    }
+}
+
+impl ProviderLimitsBody {
+    /// The limits from now on, where those of `has` held before.
+    pub(super) fn onto(self, has: Limits) -> Limits {
+        let mut limits = Limits {
+            concurrency: unset_by_null(self.concurrency.map(Whole::unsigned), has.concurrency),
+            five_hours: unset_by_null(self.five_hours_reset, has.five_hours),
+            day: day(self.daily_reset, has.day),
+            ..has
+        };
+        let dollars = [self.usd_5h, self.usd_daily, self.usd_weekly, self.usd_monthly, self.usd_total];
+        set_dollars(&mut limits, dollars);
+        limits
+    }
+}
+
+fn unset_by_null<T>(given: Given<T>, has: Option<T>) -> Option<T> {
+    given.map(Some).onto(has, None)
+}
+
+/// In the order of [`Span::ALL`].
+fn set_dollars(limits: &mut Limits, given: [Given<Dollars>; Span::ALL.len()]) {
+    for (span, given) in Span::ALL.into_iter().zip(given) {
+        limits.usd[span] = unset_by_null(given.map(|amount| amount.0.to_pico()), limits.usd[span]);
+    }
+}
+
+fn day(given: Given<DailyResetBody>, has: Option<Day>) -> Option<Day> {
+    let body = match given {
+        Given::Absent => return has,
+        Given::Null => return None,
+        Given::Value(body) => body,
+    };
+    let (mode, at) = match has {
+        None => (None, None),
+        Some(Day::Rolling) => (Some(DayMode::Rolling), None),
+        Some(Day::Fixed(at)) => (Some(DayMode::Fixed), Some(at)),
+    };
+    let at = unset_by_null(body.at.map(|at| at.0), at);
+    match unset_by_null(body.mode, mode) {
+        Some(DayMode::Rolling) => Some(Day::Rolling),
+        Some(DayMode::Fixed) => Some(Day::Fixed(at.unwrap_or(NaiveTime::MIN))),
+        None => at.map(Day::Fixed),
+    }
+}
+
+/// Limits of a user or a key as shown.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct LimitsView {
     rpm: Option<u32>,
-    tpm: Option<u32>,
+    tpm: Option<u64>,
     concurrency: Option<u32>,
     sessions: Option<u32>,
     #[serde(flatten)]
-    usd: DollarLimitsView,
-    daily_reset: DailyResetView,
-    strict: bool,
+    money: MoneyLimitsView,
+    strict: Option<bool>,
+    hard_stop: Option<bool>,
 }
 
-/// Limits of a provider.
+/// Limits of a provider as shown.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct ProviderLimitsView {
-    /// Requests in flight.
-    pub(super) concurrency: Option<u32>,
-    /// None of these can be set yet.
+    concurrency: Option<u32>,
     #[serde(flatten)]
-    pub(super) usd: DollarLimitsView,
+    money: MoneyLimitsView,
 }
 
-/// Dollar limits, none of which can be set yet.
-#[derive(Debug, Clone, Default, Serialize)]
-pub(super) struct DollarLimitsView {
-    usd_5h: Option<String>,
-    usd_daily: Option<String>,
-    usd_weekly: Option<String>,
-    usd_monthly: Option<String>,
-    usd_total: Option<String>,
+/// Limits in dollars, and how they are counted.
+#[derive(Debug, Clone, Serialize)]
+struct MoneyLimitsView {
+    usd_5h: Option<Pico>,
+    usd_daily: Option<Pico>,
+    usd_weekly: Option<Pico>,
+    usd_monthly: Option<Pico>,
+    usd_total: Option<Pico>,
+    five_hours_reset: Option<FiveHours>,
+    daily_reset: Option<DailyResetView>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 struct DailyResetView {
     mode: &'static str,
-    at: &'static str,
+    /// None where the day has no beginning.
+    at: Option<String>,
 }
 
-impl LimitsView {
-    /// What holds as long as none can be set.
-    pub(super) fn none() -> Self {
+impl From<Limits> for LimitsView {
+    fn from(limits: Limits) -> Self {
         Self {
-            rpm: None,
-            tpm: None,
-            concurrency: None,
-            sessions: None,
-            usd: DollarLimitsView::default(),
-            daily_reset: DailyResetView { mode: "fixed", at: "00:00" },
-            strict: false,
+            rpm: limits.rpm,
+            tpm: limits.tpm,
+            concurrency: limits.concurrency,
+            sessions: limits.sessions,
+            money: limits.into(),
+            strict: limits.strict,
+            hard_stop: limits.hard_stop,
+        }
+    }
+}
+
+impl From<Limits> for ProviderLimitsView {
+    fn from(limits: Limits) -> Self {
+        Self { concurrency: limits.concurrency, money: limits.into() }
+    }
+}
+
+impl From<Limits> for MoneyLimitsView {
+    fn from(limits: Limits) -> Self {
+        Self {
+            usd_5h: limits.usd[Span::FiveHours],
+            usd_daily: limits.usd[Span::Day],
+            usd_weekly: limits.usd[Span::Week],
+            usd_monthly: limits.usd[Span::Month],
+            usd_total: limits.usd[Span::Total],
+            five_hours_reset: limits.five_hours,
+            daily_reset: limits.day.map(|day| match day {
+                Day::Fixed(at) => DailyResetView { mode: "fixed", at: Some(at.format("%H:%M").to_string()) },
+                Day::Rolling => DailyResetView { mode: "rolling", at: None },
+            }),
         }
     }
 }

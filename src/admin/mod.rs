@@ -21,6 +21,8 @@ mod providers;
 mod query;
 mod requests;
 mod routes;
+mod settings;
+mod times;
 mod users;
 mod values;
 
@@ -65,7 +67,7 @@ pub struct Admin {
     /// one order and publish them in the other, and a deleted key would come back.
     one_at_a_time: Mutex<()>,
     /// By [`Topic`]: whether somebody is catching up.
-    behind: [AtomicBool; 3],
+    behind: [AtomicBool; 4],
 }
 
 /// What [`Admin`] is made of.
@@ -95,6 +97,8 @@ enum Topic {
     Providers,
     /// Prices.
     Prices,
+    /// The settings of the system.
+    Settings,
 }
 
 /// What a handler returns.
@@ -146,6 +150,7 @@ impl Admin {
             Topic::Keys => self.current.refresh_keys().await,
             Topic::Providers => self.current.refresh_providers().await,
             Topic::Prices => self.current.refresh_prices().await,
+            Topic::Settings => self.current.refresh_settings().await,
         }
     }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, web::Data};
 use actors::{
     ids::ProviderId,
+    ledger::limits::Limits,
     money::Money,
-    provider::card::{BreakerSettings, Card, Credential, Kind, Limits, Timeouts},
+    provider::card::{BreakerSettings, Card, Credential, Kind, Timeouts},
 };
 use chrono::{DateTime, Utc};
 use protocol::Format;
@@ -17,7 +18,7 @@ use super::{
     body::{Body, Flaws, Given, body},
     change,
     error::{FlawCode, Problem},
-    limits::{DollarLimitsView, ProviderLimitsBody, ProviderLimitsView},
+    limits::{ProviderLimitsBody, ProviderLimitsView},
     query::{Id, Listed, Query},
     values::{Amount, Later, List, ModelPattern, Name, NotYet, Redirects, SecretText, Text, Whole, names},
 };
@@ -154,10 +155,7 @@ impl From<Provider> for View {
             groups: card.groups,
             allowed_models: card.allowed_models,
             model_redirects: card.model_redirects,
-            limits: ProviderLimitsView {
-                concurrency: card.limits.concurrency,
-                usd: DollarLimitsView::default(),
-            },
+            limits: card.limits.into(),
             breaker: card.breaker,
             timeouts: card.timeouts,
             proxy: None,
@@ -299,12 +297,6 @@ fn fit_url(url: &str, allow_private: bool, flaws: &mut Flaws) -> Option<String> 
 
 fn patterns(list: List<ModelPattern>) -> Vec<String> {
     list.0.into_iter().map(|pattern| pattern.0).collect()
-}
-
-impl ProviderLimitsBody {
-    fn onto(self, has: Limits) -> Limits {
-        Limits { concurrency: self.concurrency.map(|most| Some(most.unsigned())).onto(has.concurrency, None) }
-    }
 }
 
 impl BreakerBody {

@@ -1,7 +1,7 @@
 //! Users: made, listed, changed, removed.
 
 use actix_web::{HttpResponse, web::Data};
-use actors::ids::UserId;
+use actors::{ids::UserId, ledger::limits::Limits};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use super::{
     query::{Id, Listed, Query},
     values::{List, Moment, Name, names},
 };
-use crate::store::{NewUser, Role, User, UserChange};
+use crate::store::{NewUser, Role, Store, User, UserChange};
 
 body! {
     /// A user to be made, or what to change about one. Making one takes a name.
@@ -59,7 +59,7 @@ impl From<User> for View {
             role: user.role.name(),
             groups: user.groups,
             tags: user.tags,
-            limits: LimitsView::none(),
+            limits: user.limits.into(),
             expires_at: user.expires_at,
             enabled: user.enabled,
             created_at: user.created_at,
@@ -78,6 +78,7 @@ pub(super) async fn create(admin: Data<Admin>, Body(body): Body<UserBody>) -> An
         role: body.role.or(Role::User),
         groups: body.groups.map(names).or(Vec::new()),
         tags: body.tags.map(names).or(Vec::new()),
+        limits: body.limits.map(|limits| limits.onto(Limits::default())).or(Limits::default()),
         expires_at: body.expires_at.map(|at| Some(at.0)).or(None),
         enabled: body.enabled.or(true),
     };
@@ -101,24 +102,27 @@ pub(super) async fn show(admin: Data<Admin>, id: Id) -> Answer {
 
 /// `PATCH /api/v1/users/{id}`: what is given changes, `null` goes back to the default.
 pub(super) async fn update(admin: Data<Admin>, id: Id, Body(body): Body<UserBody>) -> Answer {
-    let wish = wish(body)?;
-    let store = admin.store.clone();
-    let write = async move { Ok(store.update_user(UserId(id.0), wish).await?) };
-    Ok(HttpResponse::Ok().json(View::from(change(admin, Topic::Keys, write).await?)))
+    let (id, store) = (UserId(id.0), admin.store.clone());
+    let changed = change(admin, Topic::Keys, async move { apply(&store, id, body).await });
+    Ok(HttpResponse::Ok().json(View::from(changed.await?)))
 }
 
-fn wish(body: UserBody) -> Result<UserChange, Problem> {
+/// Changes a user. What is merged with what it has is read here, so no other change may come between.
+async fn apply(store: &Store, id: UserId, body: UserBody) -> Result<User, Problem> {
     let mut flaws = Flaws::default();
     let name = body.name.change_required("name", &mut flaws);
     flaws.check()?;
-    Ok(UserChange {
+    let has = store.user(id).await?.limits;
+    let change = UserChange {
         name: name.map(|name| name.0),
         role: body.role.change(Role::User),
         groups: body.groups.map(names).change(Vec::new()),
         tags: body.tags.map(names).change(Vec::new()),
+        limits: body.limits.map(|limits| limits.onto(has)).change(Limits::default()),
         expires_at: body.expires_at.map(|at| Some(at.0)).change(None),
         enabled: body.enabled.change(true),
-    })
+    };
+    Ok(store.update_user(id, change).await?)
 }
 
 /// `DELETE /api/v1/users/{id}`, with all the user's keys.

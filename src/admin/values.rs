@@ -1,6 +1,6 @@
 //! What a member of a body may hold: each type is one rule, checked while it is read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display};
 
 use actors::{
     money::Money,
@@ -9,13 +9,17 @@ use actors::{
 };
 use chrono::{DateTime, Utc};
 use protocol::{Format, MAX_MODEL_BYTES, Operation};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::{
     body::{Flaws, FromJson},
     error::{FlawCode, Problem},
 };
-use crate::current::billing::{BilledModel, WhenUnpriced};
+use crate::{
+    current::billing::{BilledModel, WhenUnpriced},
+    store::{MoneyRefusal, Role},
+};
 
 /// The longest name of a thing, in characters.
 const NAME_CHARS: usize = 64;
@@ -25,7 +29,7 @@ const MAX_ENTRIES: usize = 1_000;
 const SCALE: i64 = 12;
 
 /// A text and nothing else.
-fn text(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<String> {
+pub(super) fn text(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<String> {
     let read = serde_json::from_str(raw.get());
     read.map_err(|_| flaws.add(field, FlawCode::WrongType, "must be text")).ok()
 }
@@ -171,6 +175,13 @@ impl<const MIN: i32, const MAX: i32> Whole<MIN, MAX> {
         self.0
     }
 
+    /// The number, where it has eight bits.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked as it is compiled")]
+    pub(super) const fn small(self) -> u8 {
+        const { assert!(MIN >= 0 && MAX <= u8::MAX as i32, "has eight bits") };
+        self.0 as u8
+    }
+
     /// The number, where [`MIN`] is not below zero.
     pub(super) const fn unsigned(self) -> u32 {
         const { assert!(MIN >= 0, "bounded by zero from below") };
@@ -180,15 +191,47 @@ impl<const MIN: i32, const MAX: i32> Whole<MIN, MAX> {
 
 impl<const MIN: i32, const MAX: i32> FromJson for Whole<MIN, MAX> {
     fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
-        let read = serde_json::from_str::<i32>(raw.get()).ok().filter(|number| (MIN..=MAX).contains(number));
-        if read.is_none() {
-            // Whether it is another type or just too large, the same sentence tells what to write.
-            let digits = raw.get().bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-            let code = if digits { FlawCode::OutOfRange } else { FlawCode::WrongType };
-            flaws.add(field, code, format!("must be a whole number from {MIN} to {MAX}"));
-        }
-        read.map(Self)
+        whole(raw, field, flaws, MIN, MAX).map(Self)
     }
+}
+
+/// A count from zero up to a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Count<const MAX: u64>(u64);
+
+impl<const MAX: u64> Count<MAX> {
+    /// The count.
+    pub(super) const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The count, where [`MAX`] has 32 bits at most.
+    #[expect(clippy::cast_possible_truncation, reason = "MAX is checked where this is compiled")]
+    pub(super) const fn small(self) -> u32 {
+        const { assert!(MAX <= u32::MAX as u64, "has 32 bits at most") };
+        self.0 as u32
+    }
+}
+
+impl<const MAX: u64> FromJson for Count<MAX> {
+    fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
+        whole(raw, field, flaws, 0, MAX).map(Self)
+    }
+}
+
+/// A whole number between two bounds, both included.
+fn whole<T>(raw: &RawValue, field: &str, flaws: &mut Flaws, min: T, max: T) -> Option<T>
+where
+    T: DeserializeOwned + PartialOrd + Display,
+{
+    let read = serde_json::from_str::<T>(raw.get()).ok().filter(|number| (&min..=&max).contains(&number));
+    if read.is_none() {
+        // Whether it is another type or just too large, the same sentence tells what to write.
+        let digits = raw.get().bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        let code = if digits { FlawCode::OutOfRange } else { FlawCode::WrongType };
+        flaws.add(field, code, format!("must be a whole number from {min} to {max}"));
+    }
+    read
 }
 
 impl FromJson for bool {
@@ -222,6 +265,16 @@ impl FromJson for Moment {
         let complain =
             |_| flaws.add(field, FlawCode::Malformed, "must be a time such as 2030-01-31T12:00:00Z");
         read.map_err(complain).ok().map(|time| Self(time.to_utc()))
+    }
+}
+
+impl FromJson for MoneyRefusal {
+    fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
+        let read = serde_json::from_str(raw.get()).ok().and_then(Self::from_status);
+        if read.is_none() {
+            flaws.add(field, FlawCode::NotOneOf, "must be one of 429, 402");
+        }
+        read
     }
 }
 
@@ -262,7 +315,7 @@ pub(super) fn bounded(amount: Money, max: u64) -> Result<Money, String> {
 }
 
 /// One of a closed set, by its name.
-fn one_of<T: Copy>(
+pub(super) fn one_of<T: Copy>(
     raw: &RawValue,
     field: &str,
     flaws: &mut Flaws,
@@ -278,15 +331,22 @@ fn one_of<T: Copy>(
     found
 }
 
+/// Types that are one of a closed set: all there are, and the name of each.
 macro_rules! closed_sets {
     ($($type:ty: $all:expr, $name:expr;)+) => {
-        $(impl FromJson for $type {
-            fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
-                one_of(raw, field, flaws, $all, $name)
+        $(impl $crate::admin::body::FromJson for $type {
+            fn from_json(
+                raw: &serde_json::value::RawValue,
+                field: &str,
+                flaws: &mut $crate::admin::body::Flaws,
+            ) -> Option<Self> {
+                $crate::admin::values::one_of(raw, field, flaws, $all, $name)
             }
         })+
     };
 }
+
+pub(super) use closed_sets;
 
 closed_sets! {
     Kind: &Kind::ALL, Kind::name;
@@ -301,7 +361,7 @@ closed_sets! {
         Self::Serve => "serve",
         Self::Refuse => "refuse",
     };
-    crate::store::Role: &[Self::User, Self::Admin], Self::name;
+    Role: &[Self::User, Self::Admin], Self::name;
     SetBreaker: &[Self::Closed, Self::Open], |wish| match wish {
         Self::Closed => "closed",
         Self::Open => "open",
@@ -309,7 +369,7 @@ closed_sets! {
 }
 
 /// A member that will have an effect in a later version. Until then whoever sets it is told so, rather than
-/// left to believe in a limit that does not hold.
+/// left to believe in something that does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Later {}
 
@@ -325,32 +385,16 @@ fn later(field: &str, flaws: &mut Flaws) {
     flaws.add(field, FlawCode::NotSupportedYet, message);
 }
 
-/// The same for a member of which the default value, too, may be written out.
-macro_rules! later_unless {
-    ($($(#[$doc:meta])* $name:ident = $default:expr, $type:ty;)+) => {
-        $(
-            $(#[$doc])*
-            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-            pub(super) struct $name;
+/// The same for a member of which `false`, the only way it can be yet, may be written out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotYet;
 
-            impl FromJson for $name {
-                fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
-                    let is_default = serde_json::from_str::<$type>(raw.get()).is_ok_and(|given| given == $default);
-                    if !is_default {
-                        later(field, flaws);
-                    }
-                    is_default.then_some(Self)
-                }
-            }
-        )+
-    };
-}
-
-later_unless! {
-    /// `false`.
-    NotYet = false, bool;
-    /// `"fixed"`, the way a day is reset.
-    Fixed = "fixed", String;
-    /// `"00:00"`, the time a day is reset.
-    Midnight = "00:00", String;
+impl FromJson for NotYet {
+    fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
+        let is_false = raw.get() == "false";
+        if !is_false {
+            later(field, flaws);
+        }
+        is_false.then_some(Self)
+    }
 }

@@ -18,9 +18,12 @@ mod sources;
 pub mod store;
 #[cfg(test)]
 mod tests;
+pub mod time_zone;
 mod typed;
 
 use std::path::PathBuf;
+
+use chrono_tz::Tz;
 
 use self::{
     log::LogSettings, prices::PriceSettings, routing::RoutingSettings, secrets::SecretSettings,
@@ -38,6 +41,8 @@ use crate::journal::recorder::JournalSettings;
 pub struct Config {
     /// Where files of ours live.
     pub data_dir: PathBuf,
+    /// Whose clock tells days where the settings of the system name no time zone.
+    pub time_zone: Tz,
     /// Listening and the HTTP side.
     pub server: ServerSettings,
     /// The database.
@@ -84,6 +89,7 @@ pub fn load_with(
     let typed = Typed::collect(flags, environment)?;
     let data_dir = data_dir::meant(&typed)?;
     Ok(Config {
+        time_zone: time_zone::meant(&typed)?,
         server: server::meant(&typed)?,
         store: store::meant(&typed, &data_dir)?,
         journal: journal::meant(&typed, &data_dir)?,

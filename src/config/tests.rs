@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use chrono_tz::Tz;
 use tempfile::NamedTempFile;
 
 use super::{
@@ -255,10 +256,19 @@ fn empty_variables_count_as_unset_except_for_secrets() {
 
 #[test]
 fn a_variable_that_nothing_reads_yet_is_warned_about() {
-    let config = typed().env("REDIS_URL", "redis://r").env("TZ", "Asia/Tokyo").load().unwrap();
+    let config = typed().env("REDIS_URL", "redis://r").load().unwrap();
+    assert_eq!(config.warnings, ["REDIS_URL is set but has no effect in this version"]);
+}
+
+#[test]
+fn the_time_zone_is_that_of_the_process_and_utc_where_it_has_none() {
+    let zone = |value| typed().env("TZ", value).load().unwrap().time_zone;
+    assert_eq!(zone("Asia/Tokyo"), Tz::Asia__Tokyo);
+    assert_eq!(zone(":Europe/Berlin"), Tz::Europe__Berlin);
+    assert_eq!(zone(""), Tz::UTC);
     assert_eq!(
-        config.warnings,
-        ["REDIS_URL is set but has no effect in this version", "TZ is set but has no effect in this version"]
+        typed().env("TZ", "Mars/Olympus").error(),
+        "time_zone: must be a time zone such as Europe/Berlin, not `Mars/Olympus` (from environment TZ)"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use super::{data_dir, journal, log, prices, routing, secrets, server, store};
+use super::{data_dir, journal, log, prices, routing, secrets, server, store, time_zone};
 
 /// One thing that can be configured.
 pub(super) struct Knob {
@@ -30,8 +30,9 @@ impl Knob {
     }
 }
 
-const SECTIONS: [&[Knob]; 8] = [
+const SECTIONS: [&[Knob]; 9] = [
     data_dir::KNOBS,
+    time_zone::KNOBS,
     server::KNOBS,
     store::KNOBS,
     journal::KNOBS,

@@ -5,11 +5,17 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use actors::ids::{KeyId, UserId};
+use actors::{
+    ids::{KeyId, UserId},
+    ledger::limits::Limits,
+};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 
-use crate::secrets::digest::{Digest, Digester};
+use crate::{
+    secrets::digest::{Digest, Digester},
+    store::SystemSettings,
+};
 
 /// The directory, shared by all workers.
 pub struct KeyDirectory {
@@ -26,6 +32,12 @@ pub struct Caller {
     pub user: UserId,
     /// The key's groups, or its owner's where the key names none.
     pub groups: Arc<[String]>,
+    /// What bounds the owner and all the owner's keys together. The same value as long as nothing changed.
+    pub user_limits: Arc<Limits>,
+    /// What bounds this key alone. The same value as long as nothing changed.
+    pub key_limits: Arc<Limits>,
+    /// The settings that came with the limits, so that a request goes by one version of both (I-52).
+    pub settings: Arc<SystemSettings>,
     /// Whether key and owner are both enabled.
     pub enabled: bool,
     /// The earlier of the key's and its owner's end.

@@ -1,4 +1,4 @@
-//! What is current: keys, providers and prices as the database holds them, in memory for those who serve.
+//! What is current: keys, limits, settings, providers and prices as the database holds them, in memory for those who serve.
 //!
 //! The admin API writes to the store and then asks for a refresh; the next request sees the change, the
 //! ones under way go on with what they began with (I-52). Nothing here is the truth: all of it can be
@@ -8,6 +8,7 @@ pub mod billing;
 pub mod bounds;
 mod builtin;
 pub mod keys;
+mod limits;
 pub mod prices;
 pub mod unpriced;
 
@@ -16,41 +17,50 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use actors::{Gateway, provider::card::Card};
+use actors::{Gateway, ledger::calendar::Calendar, provider::card::Card};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use chrono::Utc;
+use chrono_tz::Tz;
 use tokio::sync::Mutex;
 
 use self::{
     billing::BILLING,
     keys::{Caller, KeyDirectory},
+    limits::Effective,
     prices::PriceList,
     unpriced::Unpriced,
 };
-use crate::{secrets::digest::Digester, store::Store};
+use crate::{
+    secrets::digest::Digester,
+    store::{Store, SystemSettings},
+};
 
 /// The current configuration, shared by all workers.
 pub struct Current {
     store: Store,
     gateway: Gateway,
+    /// Whose clock tells days where the settings name no time zone.
+    home: Tz,
     keys: KeyDirectory,
+    settings: ArcSwap<SystemSettings>,
     cards: ArcSwap<Vec<Arc<Card>>>,
     prices: ArcSwap<PriceList>,
     unpriced: Unpriced,
     loaded: AtomicBool,
-    /// One reading at a time: an older one must not be published over a newer.
-    refreshing: Mutex<()>,
+    /// One reading at a time: an older one must not be published over a newer. Holds the limits that were
+    /// published last.
+    refreshing: Mutex<Effective>,
 }
 
 impl Current {
     /// Knows nothing yet.
     #[must_use]
-    pub fn new(store: Store, gateway: Gateway, digester: Digester) -> Self {
-        let keys = KeyDirectory::new(digester);
+    pub fn new(store: Store, gateway: Gateway, digester: Digester, home: Tz) -> Self {
+        let (keys, settings) = (KeyDirectory::new(digester), ArcSwap::default());
         let (cards, prices, loaded) = (ArcSwap::default(), ArcSwap::default(), AtomicBool::new(false));
         let (unpriced, refreshing) = (Unpriced::default(), Mutex::default());
-        Self { store, gateway, keys, cards, prices, unpriced, loaded, refreshing }
+        Self { store, gateway, home, keys, settings, cards, prices, unpriced, loaded, refreshing }
     }
 
     /// Reads everything.
@@ -58,7 +68,7 @@ impl Current {
     /// # Errors
     /// When the database can't be read or the actors don't answer.
     pub async fn load(&self) -> anyhow::Result<()> {
-        self.refresh_keys().await?;
+        self.refresh_settings().await?;
         self.refresh_providers().await?;
         self.refresh_prices().await?;
         self.loaded.store(true, Ordering::Release);
@@ -76,18 +86,45 @@ impl Current {
     /// # Errors
     /// When the database can't be read.
     pub async fn refresh_keys(&self) -> anyhow::Result<()> {
-        let _turn = self.refreshing.lock().await;
+        let mut turn = self.refreshing.lock().await;
+        self.publish_keys(self.settings(), &mut turn).await
+    }
+
+    /// Reads the settings of the system again, and with them the keys, whose limits may depend on them.
+    ///
+    /// # Errors
+    /// When the database can't be read; then neither has changed.
+    pub async fn refresh_settings(&self) -> anyhow::Result<()> {
+        let mut turn = self.refreshing.lock().await;
+        let settings = self.store.system_settings().await.context("cannot read the settings")?;
+        let settings = Arc::new(settings);
+        self.publish_keys(Arc::clone(&settings), &mut turn).await?;
+        self.settings.store(settings);
+        Ok(())
+    }
+
+    async fn publish_keys(
+        &self,
+        settings: Arc<SystemSettings>,
+        published: &mut Effective,
+    ) -> anyhow::Result<()> {
         let entries = self.store.directory().await.context("cannot read the api keys")?;
+        let mut effective = Effective::default();
         self.keys.replace(entries.into_iter().map(|entry| {
+            let (user_limits, key_limits) = effective.add(&entry, &settings.default_limits, published);
             let caller = Caller {
                 key: entry.key_id,
                 user: entry.user_id,
                 groups: entry.groups.into(),
+                user_limits,
+                key_limits,
+                settings: Arc::clone(&settings),
                 enabled: entry.enabled,
                 expires_at: entry.expires_at,
             };
             (entry.digest, caller)
         }));
+        *published = effective;
         Ok(())
     }
 
@@ -122,6 +159,18 @@ impl Current {
     #[must_use]
     pub fn keys(&self) -> &KeyDirectory {
         &self.keys
+    }
+
+    /// The settings of the system. A request goes by those of its caller.
+    #[must_use]
+    pub fn settings(&self) -> Arc<SystemSettings> {
+        self.settings.load_full()
+    }
+
+    /// The calendar of limits that follows from such settings.
+    #[must_use]
+    pub fn calendar_of(&self, settings: &SystemSettings) -> Calendar {
+        settings.calendar(self.home)
     }
 
     /// The providers.

@@ -7,9 +7,10 @@ use std::{
 };
 
 use actors::{
+    ledger::limits::Limits,
     money::Money,
     pricing::{Price, Rates},
-    provider::card::{BreakerSettings, Credential, Kind, Limits, Timeouts},
+    provider::card::{BreakerSettings, Credential, Kind, Timeouts},
 };
 use anyhow::Context;
 use chrono::Utc;
@@ -179,11 +180,13 @@ fn price(input: &str, output: &str) -> anyhow::Result<Price> {
 async fn make_user(store: &Store, key: &NewApiKey) -> anyhow::Result<()> {
     let (groups, tags) = (Vec::new(), vec!["demo".to_owned()]);
     let role = Role::User;
-    let user = NewUser { name: "demo".to_owned(), role, groups, tags, expires_at: None, enabled: true };
+    let (name, limits) = ("demo".to_owned(), Limits::default());
+    let user = NewUser { name, role, groups, tags, limits, expires_at: None, enabled: true };
     let user = store.create_user(user).await?;
     let new = NewKey {
         name: "demo key".to_owned(),
         groups: Vec::new(),
+        limits,
         expires_at: None,
         enabled: true,
         web_login: false,

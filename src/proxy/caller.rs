@@ -101,6 +101,9 @@ mod tests {
             key: KeyId(id),
             user: UserId(id),
             groups: Arc::new([]),
+            user_limits: Arc::default(),
+            key_limits: Arc::default(),
+            settings: Arc::default(),
             enabled: id != 3,
             expires_at: (id == 4).then(|| DateTime::UNIX_EPOCH + TimeDelta::days(1)),
         };

@@ -1,6 +1,9 @@
 //! All keys joined with their users, as the key directory in memory wants them.
 
-use actors::ids::{KeyId, UserId};
+use actors::{
+    ids::{KeyId, UserId},
+    ledger::limits::Limits,
+};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -9,6 +12,7 @@ use super::{
     Store,
     db::db,
     error::StoreError,
+    limits::LimitsDoc,
     schema::{api_keys, users},
     text::Clean,
     types::{At, Json},
@@ -33,6 +37,10 @@ pub struct DirectoryEntry {
     pub role: Role,
     /// The key's groups, or the user's where the key has none.
     pub groups: Vec<String>,
+    /// What is set for the user.
+    pub user_limits: Limits,
+    /// What is set for the key.
+    pub key_limits: Limits,
     /// The earlier of the key's and the user's expiry.
     pub expires_at: Option<DateTime<Utc>>,
     /// Whether both key and user are enabled.
@@ -67,6 +75,7 @@ struct DirectoryRow {
     name: Clean,
     digest: Vec<u8>,
     groups: Json<Vec<String>>,
+    limits: Json<LimitsDoc>,
     expires_at: Option<At>,
     enabled: bool,
     web_login: bool,
@@ -80,6 +89,7 @@ struct OwnerRow {
     name: Clean,
     role: Clean,
     groups: Json<Vec<String>>,
+    limits: Json<LimitsDoc>,
     expires_at: Option<At>,
     enabled: bool,
 }
@@ -98,6 +108,8 @@ impl TryFrom<DirectoryRow> for DirectoryEntry {
             user_id: UserId(row.user_id),
             user_name: row.owner.name.into_string(),
             role: role(row.owner.role.as_str())?,
+            user_limits: row.owner.limits.0.into(),
+            key_limits: row.limits.0.into(),
             groups: if row.groups.0.is_empty() { row.owner.groups.0 } else { row.groups.0 },
             expires_at: expiries.into_iter().flatten().map(|at| at.0).min(),
             enabled: row.enabled && row.owner.enabled,

@@ -1,6 +1,9 @@
 //! Api keys: their digests and whom they belong to. The keys themselves are never stored (C-02).
 
-use actors::ids::{KeyId, UserId};
+use actors::{
+    ids::{KeyId, UserId},
+    ledger::limits::Limits,
+};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -9,6 +12,7 @@ use super::{
     Store,
     db::db,
     error::StoreError,
+    limits::LimitsDoc,
     page::{Cursor, Page},
     schema::api_keys,
     text::Clean,
@@ -31,6 +35,8 @@ pub struct Key {
     pub last_four: String,
     /// Decides which providers may be used; none means the user's groups.
     pub groups: Vec<String>,
+    /// What bounds this key alone; what is unset comes from its user.
+    pub limits: Limits,
     /// From then on it is refused.
     pub expires_at: Option<DateTime<Utc>>,
     /// Whether it is accepted at all.
@@ -50,6 +56,8 @@ pub struct NewKey {
     pub name: String,
     /// Decides which providers may be used; none means the user's groups.
     pub groups: Vec<String>,
+    /// What bounds this key alone; what is unset comes from its user.
+    pub limits: Limits,
     /// From then on it is refused.
     pub expires_at: Option<DateTime<Utc>>,
     /// Whether it is accepted at all.
@@ -65,6 +73,8 @@ pub struct KeyChange {
     pub name: Option<String>,
     /// Decides which providers may be used.
     pub groups: Option<Vec<String>>,
+    /// What bounds this key alone.
+    pub limits: Option<Limits>,
     /// `Some(None)` takes the expiry away.
     pub expires_at: Option<Option<DateTime<Utc>>>,
     /// Whether it is accepted at all.
@@ -87,6 +97,7 @@ impl Store {
             prefix: Clean::cut(secret.prefix(), 16),
             last_four: Clean::cut(secret.last_four(), 4),
             groups: Json(new.groups),
+            limits: Json(new.limits.into()),
             expires_at: new.expires_at.map(At),
             enabled: new.enabled,
             web_login: new.web_login,
@@ -151,6 +162,7 @@ impl Store {
         let change = Changes {
             name: change.name.map(|name| Clean::name(&name, "name")).transpose()?,
             groups: change.groups.map(Json),
+            limits: change.limits.map(|limits| Json(limits.into())),
             expires_at: change.expires_at.map(|at| at.map(At)),
             enabled: change.enabled,
             web_login: change.web_login,
@@ -190,6 +202,7 @@ struct Row {
     prefix: Clean,
     last_four: Clean,
     groups: Json<Vec<String>>,
+    limits: Json<LimitsDoc>,
     expires_at: Option<At>,
     enabled: bool,
     web_login: bool,
@@ -206,6 +219,7 @@ struct NewRow {
     prefix: Clean,
     last_four: Clean,
     groups: Json<Vec<String>>,
+    limits: Json<LimitsDoc>,
     expires_at: Option<At>,
     enabled: bool,
     web_login: bool,
@@ -218,6 +232,7 @@ struct NewRow {
 struct Changes {
     name: Option<Clean>,
     groups: Option<Json<Vec<String>>>,
+    limits: Option<Json<LimitsDoc>>,
     expires_at: Option<Option<At>>,
     enabled: Option<bool>,
     web_login: Option<bool>,
@@ -233,6 +248,7 @@ impl From<Row> for Key {
             prefix: row.prefix.into_string(),
             last_four: row.last_four.into_string(),
             groups: row.groups.0,
+            limits: row.limits.0.into(),
             expires_at: row.expires_at.map(|at| at.0),
             enabled: row.enabled,
             web_login: row.web_login,

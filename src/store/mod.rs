@@ -12,6 +12,7 @@ mod directory;
 mod error;
 mod keys;
 mod ledger;
+mod limits;
 mod migrate;
 mod page;
 mod ports;
@@ -22,6 +23,7 @@ mod requests;
 mod schema;
 mod settings;
 mod sqlite;
+mod system;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -43,6 +45,7 @@ pub use self::{
     prices::{ImportOrigin, PriceImport, PriceRow, PriceSource, ProviderPriceRow},
     providers::{NewProvider, Provider, ProviderChange},
     requests::{RequestCursor, RequestFilter},
+    system::{MoneyRefusal, SystemSettings, Waiting},
     users::{NewUser, Role, User, UserChange},
 };
 use crate::{

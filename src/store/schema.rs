@@ -15,6 +15,7 @@ diesel::table! {
         enabled -> Bool,
         created_at -> Ts,
         updated_at -> Ts,
+        limits -> Doc,
     }
 }
 
@@ -35,6 +36,7 @@ diesel::table! {
         web_login -> Bool,
         created_at -> Ts,
         updated_at -> Ts,
+        limits -> Doc,
     }
 }
 

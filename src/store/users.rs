@@ -1,6 +1,6 @@
 //! Users: people and services that own api keys.
 
-use actors::ids::UserId;
+use actors::{ids::UserId, ledger::limits::Limits};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -9,6 +9,7 @@ use super::{
     Store,
     db::db,
     error::StoreError,
+    limits::LimitsDoc,
     page::{Cursor, Page},
     schema::users,
     text::Clean,
@@ -28,6 +29,8 @@ pub struct User {
     pub groups: Vec<String>,
     /// Free words for filtering and reports.
     pub tags: Vec<String>,
+    /// What bounds the user and all the keys together; what is unset comes from the system's defaults.
+    pub limits: Limits,
     /// From then on all keys are refused.
     pub expires_at: Option<DateTime<Utc>>,
     /// Whether the keys are accepted at all.
@@ -75,6 +78,8 @@ pub struct NewUser {
     pub groups: Vec<String>,
     /// Free words.
     pub tags: Vec<String>,
+    /// What bounds the user and all the keys together; what is unset comes from the system's defaults.
+    pub limits: Limits,
     /// From then on all keys are refused.
     pub expires_at: Option<DateTime<Utc>>,
     /// Whether the keys are accepted at all.
@@ -92,6 +97,8 @@ pub struct UserChange {
     pub groups: Option<Vec<String>>,
     /// Free words.
     pub tags: Option<Vec<String>>,
+    /// What bounds the user.
+    pub limits: Option<Limits>,
     /// `Some(None)` takes the expiry away.
     pub expires_at: Option<Option<DateTime<Utc>>>,
     /// Whether the keys are accepted at all.
@@ -110,6 +117,7 @@ impl Store {
             role: new.role.name(),
             groups: Json(new.groups),
             tags: Json(new.tags),
+            limits: Json(new.limits.into()),
             expires_at: new.expires_at.map(At),
             enabled: new.enabled,
             created_at: now,
@@ -164,6 +172,7 @@ impl Store {
             role: change.role.map(Role::name),
             groups: change.groups.map(Json),
             tags: change.tags.map(Json),
+            limits: change.limits.map(|limits| Json(limits.into())),
             expires_at: change.expires_at.map(|at| at.map(At)),
             enabled: change.enabled,
             updated_at: At::now(),
@@ -201,6 +210,7 @@ struct Row {
     role: Clean,
     groups: Json<Vec<String>>,
     tags: Json<Vec<String>>,
+    limits: Json<LimitsDoc>,
     expires_at: Option<At>,
     enabled: bool,
     created_at: At,
@@ -214,6 +224,7 @@ struct NewRow {
     role: &'static str,
     groups: Json<Vec<String>>,
     tags: Json<Vec<String>>,
+    limits: Json<LimitsDoc>,
     expires_at: Option<At>,
     enabled: bool,
     created_at: At,
@@ -227,6 +238,7 @@ struct Changes {
     role: Option<&'static str>,
     groups: Option<Json<Vec<String>>>,
     tags: Option<Json<Vec<String>>>,
+    limits: Option<Json<LimitsDoc>>,
     expires_at: Option<Option<At>>,
     enabled: Option<bool>,
     updated_at: At,
@@ -242,6 +254,7 @@ impl TryFrom<Row> for User {
             role: role(row.role.as_str())?,
             groups: row.groups.0,
             tags: row.tags.0,
+            limits: row.limits.0.into(),
             expires_at: row.expires_at.map(|at| at.0),
             enabled: row.enabled,
             created_at: row.created_at.0,

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use actors::provider::{
-    card::{BreakerSettings, Limits},
-    messages::SetBreaker,
+use actors::{
+    ledger::limits::Limits,
+    provider::{card::BreakerSettings, messages::SetBreaker},
 };
 use futures_util::future::join_all;
 use pointsman::{
@@ -60,8 +60,10 @@ async fn i19_when_nobody_is_left_the_caller_hears_so_at_once_and_when_to_come_ba
         breaker: BreakerSettings { open_ms: 20_000, ..BreakerSettings::default() },
         ..provider_of("shut", "open-breaker", &upstream)
     };
-    let full =
-        NewProvider { limits: Limits { concurrency: Some(1) }, ..provider_of("full", "full", &upstream) };
+    let full = NewProvider {
+        limits: Limits { concurrency: Some(1), ..Limits::default() },
+        ..provider_of("full", "full", &upstream)
+    };
     let rig = Rig::serve(vec![shut, full, provider_of("cooling", "cooling", &upstream)], |_| ()).await;
     let id = rig.provider("open-breaker").await.detail.unwrap()["provider_id"].clone();
     let id = serde_json::from_value(id).unwrap();

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actors::provider::card::Limits;
+use actors::ledger::limits::Limits;
 use futures_util::future::join_all;
 use pointsman::{config::server::Placement, store::NewProvider};
 use tokio::time::{sleep, timeout};
@@ -45,7 +45,7 @@ async fn i12_the_upstream_itself_never_sees_more_than_the_limit() {
 async fn siege(placement: Placement, workers: usize) -> String {
     let (address, counts) = counting::start(PAUSE).await;
     let limited = NewProvider {
-        limits: Limits { concurrency: Some(LIMIT) },
+        limits: Limits { concurrency: Some(LIMIT), ..Limits::default() },
         ..rig::provider("limited", format!("http://{address}"))
     };
     let rig = Rig::serve(vec![limited], |config| {

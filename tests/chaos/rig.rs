@@ -10,8 +10,9 @@ use std::{
 };
 
 use actors::{
+    ledger::limits::Limits,
     money::Money,
-    provider::card::{BreakerSettings, Credential, Kind, Limits, Timeouts},
+    provider::card::{BreakerSettings, Credential, Kind, Timeouts},
     supervisor::Snapshot,
     testkit::fault,
 };
@@ -139,13 +140,14 @@ pub(crate) async fn furnish(store: &Store, digester: &Digester, providers: Vec<N
     for provider in providers {
         store.create_provider(provider).await.unwrap();
     }
-    let (groups, tags) = (Vec::new(), Vec::new());
-    let user =
-        NewUser { name: "chaos".into(), role: Role::User, groups, tags, expires_at: None, enabled: true };
+    let (groups, tags, limits) = (Vec::new(), Vec::new(), Limits::default());
+    let (name, role) = ("chaos".to_owned(), Role::User);
+    let user = NewUser { name, role, groups, tags, limits, expires_at: None, enabled: true };
     let user = store.create_user(user).await.unwrap();
     let key = NewApiKey::generate(digester);
     let groups = Vec::new();
-    let new = NewKey { name: "chaos".into(), groups, expires_at: None, enabled: true, web_login: false };
+    let name = "chaos".to_owned();
+    let new = NewKey { name, groups, limits, expires_at: None, enabled: true, web_login: false };
     store.create_key(user.id, &key, new).await.unwrap();
     key.reveal().to_owned()
 }

@@ -10,8 +10,9 @@ use std::{collections::BTreeMap, io, net::IpAddr, sync::Arc};
 
 use actors::{
     ids::ProviderId,
+    ledger::limits::Limits,
     money::Money,
-    provider::card::{BreakerSettings, Card, Credential, Kind, Limits, Timeouts},
+    provider::card::{BreakerSettings, Card, Credential, Kind, Timeouts},
 };
 use awc::http::{Method, header::HeaderMap};
 use bytes::Bytes;

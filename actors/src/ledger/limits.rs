@@ -152,6 +152,12 @@ impl Limits {
         self.hard_stop.unwrap_or_default()
     }
 
+    /// Those of a provider's limits that its book keeps; its concurrency is its permits' to keep.
+    #[must_use]
+    pub fn of_money(&self) -> Self {
+        Self { concurrency: None, ..*self }
+    }
+
     /// Whether any dollars are bounded.
     #[must_use]
     pub fn bounds_money(&self) -> bool {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use protocol::Format;
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::ProviderId, money::Money};
+use crate::{ids::ProviderId, ledger::limits::Limits, money::Money};
 
 /// The group of callers and providers for whom no group was named.
 const DEFAULT_GROUP: &str = "default";
@@ -44,7 +44,7 @@ pub struct Card {
     pub allowed_models: Vec<String>,
     /// Asked-for model to the model that is sent instead.
     pub model_redirects: BTreeMap<String, String>,
-    /// Bounds on what is sent there.
+    /// Bounds on what is sent there: requests in flight, and dollars.
     pub limits: Limits,
     /// How its breaker behaves.
     pub breaker: BreakerSettings,
@@ -174,14 +174,6 @@ impl Kind {
             Self::Gemini | Self::GeminiCli => &[Format::Gemini],
         }
     }
-}
-
-/// Bounds on what is sent to one provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Requests in flight at once; none means unbounded.
-    pub concurrency: Option<u32>,
 }
 
 /// How a breaker behaves.

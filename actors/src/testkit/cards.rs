@@ -7,8 +7,9 @@ use protocol::{Format, Operation};
 use crate::{
     dispatcher::messages::Ask,
     ids::{KeyId, ProviderId, RequestId},
+    ledger::limits::Limits,
     money::Money,
-    provider::card::{BreakerSettings, Card, Credential, Kind, Limits, Timeouts},
+    provider::card::{BreakerSettings, Card, Credential, Kind, Timeouts},
 };
 
 /// An enabled provider that serves all formats and models to everyone.

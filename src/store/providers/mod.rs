@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use actors::{
     ids::ProviderId,
+    ledger::limits::Limits,
     money::Money,
-    provider::card::{BreakerSettings, Card, Credential, Kind, Limits, Timeouts},
+    provider::card::{BreakerSettings, Card, Credential, Kind, Timeouts},
 };
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

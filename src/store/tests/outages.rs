@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use actors::ledger::limits::Limits;
+
 use super::{Backend, Lock, Rig, on_both, sealer};
 use crate::{
     config::{
@@ -23,6 +25,7 @@ fn user(name: &str) -> NewUser {
         role: Role::User,
         groups: vec![],
         tags: vec![],
+        limits: Limits::default(),
         expires_at: None,
         enabled: true,
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use actors::{
     ids::ProviderId,
-    money::Money,
-    provider::card::{BreakerSettings, Credential, Kind, Limits, Timeouts},
+    ledger::limits::{Day, Limits, Span},
+    money::{Money, Pico},
+    provider::card::{BreakerSettings, Credential, Kind, Timeouts},
 };
 use protocol::Format;
 
@@ -47,6 +48,12 @@ pub(super) fn provider(name: &str) -> NewProvider {
     }
 }
 
+fn rich_limits() -> Limits {
+    let mut limits = Limits { concurrency: Some(4), day: Some(Day::Rolling), ..Limits::default() };
+    limits.usd[Span::Month] = Some(Pico(1));
+    limits
+}
+
 async fn a_provider_comes_back_as_stored(rig: Rig) {
     let new = NewProvider {
         formats: vec![Format::Gemini, Format::Anthropic],
@@ -56,7 +63,7 @@ async fn a_provider_comes_back_as_stored(rig: Rig) {
         groups: vec!["g".into()],
         allowed_models: vec!["claude-*".into()],
         model_redirects: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
-        limits: Limits { concurrency: Some(4) },
+        limits: rich_limits(),
         breaker: BreakerSettings { failure_threshold: 9, ..BreakerSettings::default() },
         timeouts: Timeouts { connect_ms: 1, ..Timeouts::default() },
         allow_private_network: true,

@@ -1,12 +1,20 @@
 //! Settings.
 
+use actors::{
+    ledger::limits::{Limits, Span},
+    money::Pico,
+};
+use chrono::Weekday;
+use chrono_tz::Tz;
+
 use super::{Rig, digester, on_both};
-use crate::store::StoreError;
+use crate::store::{MoneyRefusal, StoreError, SystemSettings, Waiting};
 
 on_both! {
     a_setting_is_replaced_as_a_whole
     the_admin_tokens_digest_is_remembered
     a_setting_of_another_shape_is_reported_as_damage
+    the_systems_settings_come_back_as_stored
 }
 
 async fn a_setting_is_replaced_as_a_whole(rig: Rig) {
@@ -31,4 +39,26 @@ async fn a_setting_of_another_shape_is_reported_as_damage(rig: Rig) {
     assert_eq!(error, StoreError::Corrupt("setting `admin_token_digest`".into()));
     rig.store.put_setting("admin_token_digest", &7).await.unwrap();
     assert!(matches!(rig.store.admin_token_digest().await, Err(StoreError::Corrupt(_))));
+}
+
+async fn the_systems_settings_come_back_as_stored(rig: Rig) {
+    assert_eq!(rig.store.system_settings().await.unwrap(), SystemSettings::default());
+    let mut default_limits = Limits { rpm: Some(60), ..Limits::default() };
+    default_limits.usd[Span::FiveHours] = Some(Pico(1));
+    let settings = SystemSettings {
+        time_zone: Some(Tz::America__Argentina__Buenos_Aires),
+        week_starts: (Weekday::Sun, 6),
+        month_day: 31,
+        default_limits,
+        waiting: Waiting { queue: 3, wait_ms: 1 },
+        money_refusal: MoneyRefusal::PaymentRequired,
+    };
+    rig.store.put_system_settings(&settings).await.unwrap();
+    assert_eq!(rig.store.system_settings().await.unwrap(), settings);
+
+    rig.store.put_setting("system", &serde_json::json!({"month_day": 2})).await.unwrap();
+    let older = rig.store.system_settings().await.unwrap();
+    assert_eq!(older, SystemSettings { month_day: 2, ..SystemSettings::default() });
+    rig.store.put_setting("system", &serde_json::json!({"moth_day": 2})).await.unwrap();
+    assert!(matches!(rig.store.system_settings().await, Err(StoreError::Corrupt(_))));
 }

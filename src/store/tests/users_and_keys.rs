@@ -1,7 +1,11 @@
 //! Users, their keys, and the directory made of both.
 
-use actors::ids::{KeyId, UserId};
-use chrono::{DateTime, TimeDelta, Utc};
+use actors::{
+    ids::{KeyId, UserId},
+    ledger::limits::{Day, FiveHours, Limits, Span},
+    money::Pico,
+};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use super::{Rig, digester, on_both};
 use crate::{
@@ -12,6 +16,8 @@ use crate::{
 on_both! {
     a_user_comes_back_as_stored
     a_user_changes_only_where_told
+    limits_of_a_key_change_only_where_told
+    rows_of_an_older_server_have_no_limits
     a_name_belongs_to_one_user
     what_is_not_there_is_not_found
     lists_go_on_behind_the_last_row
@@ -31,13 +37,34 @@ fn named(name: &str) -> NewUser {
         role: Role::User,
         groups: vec!["team".into()],
         tags: vec![],
+        limits: Limits::default(),
         expires_at: None,
         enabled: true,
     }
 }
 
 fn plain_key(name: &str) -> NewKey {
-    NewKey { name: name.into(), groups: vec![], expires_at: None, enabled: true, web_login: false }
+    let limits = Limits::default();
+    NewKey { name: name.into(), groups: vec![], limits, expires_at: None, enabled: true, web_login: false }
+}
+
+/// Every one of them set.
+fn limits() -> Limits {
+    let mut limits = Limits {
+        rpm: Some(1),
+        tpm: Some(1_000_000_000_000),
+        concurrency: Some(0),
+        sessions: Some(4),
+        five_hours: Some(FiveHours::Fixed),
+        day: Some(Day::Fixed(NaiveTime::from_hms_opt(23, 59, 0).unwrap())),
+        strict: Some(false),
+        hard_stop: Some(true),
+        ..Limits::default()
+    };
+    for (span, picos) in Span::ALL.into_iter().zip(1..) {
+        limits.usd[span] = Some(Pico(picos * 1_000_000_000_001));
+    }
+    limits
 }
 
 async fn user(store: &Store, name: &str) -> User {
@@ -55,6 +82,7 @@ async fn a_user_comes_back_as_stored(rig: Rig) {
         role: Role::Admin,
         groups: vec!["a".into(), "b \"quoted\"".into()],
         tags: vec!["x".into()],
+        limits: limits(),
         expires_at: Some(instant()),
         enabled: false,
     };
@@ -62,6 +90,7 @@ async fn a_user_comes_back_as_stored(rig: Rig) {
     assert_eq!(made.name, "Zoë");
     assert_eq!(made.role, Role::Admin);
     assert_eq!(made.groups, ["a", "b \"quoted\""]);
+    assert_eq!(made.limits, limits());
     assert_eq!(made.expires_at, Some(instant()));
     assert!(!made.enabled);
     assert_eq!(made.created_at, made.updated_at);
@@ -76,10 +105,38 @@ async fn a_user_changes_only_where_told(rig: Rig) {
     assert_eq!(changed, expected);
     assert!(changed.updated_at >= made.updated_at);
 
+    let change = UserChange { limits: Some(limits()), ..UserChange::default() };
+    rig.store.update_user(made.id, change).await.unwrap();
     let untouched = rig.store.update_user(made.id, UserChange::default()).await.unwrap();
+    assert_eq!(untouched.limits, limits());
     assert_eq!(untouched.expires_at, Some(instant()), "none means: leave it");
     let change = UserChange { expires_at: Some(None), ..UserChange::default() };
     assert_eq!(rig.store.update_user(made.id, change).await.unwrap().expires_at, None);
+}
+
+async fn limits_of_a_key_change_only_where_told(rig: Rig) {
+    let one = user(&rig.store, "one").await;
+    let (made, _) = key(&rig.store, &one, NewKey { limits: limits(), ..plain_key("k") }).await;
+    assert_eq!(made.limits, limits());
+    let untouched = rig.store.update_key(made.id, KeyChange::default()).await.unwrap();
+    assert_eq!(untouched.limits, limits());
+    let change = KeyChange { limits: Some(Limits::default()), ..KeyChange::default() };
+    rig.store.update_key(made.id, change).await.unwrap();
+    assert_eq!(rig.store.key(made.id).await.unwrap().limits, Limits::default());
+}
+
+async fn rows_of_an_older_server_have_no_limits(rig: Rig) {
+    let made = user(&rig.store, "one").await;
+    let (of_key, _) = key(&rig.store, &made, NewKey { limits: limits(), ..plain_key("k") }).await;
+    rig.sql("UPDATE users SET limits = '{}'; UPDATE api_keys SET limits = '{\"rpm\": 3}'").await.unwrap();
+    assert_eq!(rig.store.user(made.id).await.unwrap().limits, Limits::default());
+    let entry = rig.store.directory().await.unwrap().remove(0);
+    assert_eq!(entry.key_id, of_key.id);
+    assert_eq!(entry.key_limits, Limits { rpm: Some(3), ..Limits::default() });
+
+    rig.sql("UPDATE users SET limits = '{\"usd_hourly\": \"1\"}'").await.unwrap();
+    let error = rig.store.directory().await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt(_)), "a limit nobody here holds: {error}");
 }
 
 async fn a_name_belongs_to_one_user(rig: Rig) {
@@ -138,9 +195,15 @@ async fn a_user_takes_the_keys_along(rig: Rig) {
 
 async fn the_directory_joins_keys_and_users(rig: Rig) {
     let late = instant() + TimeDelta::days(1);
-    let one = rig.store.create_user(NewUser { expires_at: Some(late), ..named("one") }).await.unwrap();
+    let one = rig
+        .store
+        .create_user(NewUser { expires_at: Some(late), limits: limits(), ..named("one") })
+        .await
+        .unwrap();
     let (plain, secret) = key(&rig.store, &one, plain_key("plain")).await;
+    let own_limits = Limits { rpm: Some(7), ..Limits::default() };
     let own = NewKey {
+        limits: own_limits,
         groups: vec!["own".into()],
         expires_at: Some(instant()),
         web_login: true,
@@ -159,6 +222,8 @@ async fn the_directory_joins_keys_and_users(rig: Rig) {
     assert!(first.enabled && !first.web_login);
     let second = &directory[1];
     assert_eq!(second.groups, ["own"]);
+    assert_eq!((first.key_limits, second.key_limits), (Limits::default(), own_limits));
+    assert_eq!((first.user_limits, second.user_limits), (limits(), limits()));
     assert_eq!(second.expires_at, Some(instant()), "the earlier of the two");
 
     let off = KeyChange { enabled: Some(false), ..KeyChange::default() };

@@ -3,6 +3,7 @@
 mod api;
 mod health;
 mod house;
+mod limits;
 mod live;
 mod price_feeds;
 mod prices;
@@ -10,6 +11,7 @@ mod providers;
 mod publishing;
 mod requests;
 mod rights;
+mod settings;
 mod users_and_keys;
 
 use self::api::Api;

@@ -2,6 +2,8 @@
 
 use actors::{
     ids::ProviderId,
+    ledger::limits::{Day, Limits, Span},
+    money::Pico,
     provider::card::{Card, Kind},
 };
 use serde_json::{Value, json};
@@ -43,7 +45,7 @@ async fn a_provider_is_made_changed_and_removed(house: TestHouse) {
             "base_url": "https://api.example.com/anthropic/",
             "formats": ["anthropic", "openai_chat"], "weight": 3, "priority": -1, "cost_multiplier": "0.85",
             "groups": ["vip"], "allowed_models": ["claude-*"], "model_redirects": {"a": "b"},
-            "limits": {"concurrency": 7, "usd_5h": null, "usd_total": null},
+            "limits": {"concurrency": 7, "usd_5h": "2.5", "usd_total": null, "daily_reset": {"mode": "rolling"}},
             "breaker": {"failure_threshold": 2}, "timeouts": {"idle_ms": 1000},
             "proxy": {"url": null, "fallback_direct": false}, "enabled": true, "notes": "n",
         }),
@@ -60,13 +62,21 @@ async fn a_provider_is_made_changed_and_removed(house: TestHouse) {
     ] {
         assert_eq!(made[member], expected, "{member}");
     }
-    assert_eq!(made["limits"]["concurrency"], 7);
-    assert_eq!(made["limits"]["usd_daily"], Value::Null);
+    assert_eq!(
+        made["limits"],
+        json!({
+            "concurrency": 7, "usd_5h": "2.5", "usd_daily": null, "usd_weekly": null, "usd_monthly": null,
+            "usd_total": null, "five_hours_reset": null, "daily_reset": {"mode": "rolling", "at": null},
+        })
+    );
     let path = format!("/api/v1/providers/{}", made["id"]);
     assert_eq!(api.get(&path).await.ok(200), made);
 
     let in_force = card(&house, &made["id"]).expect("the next request sees it");
     assert_eq!((in_force.weight, in_force.credential.reveal()), (3, SECRET));
+    let mut limits = Limits { concurrency: Some(7), day: Some(Day::Rolling), ..Limits::default() };
+    limits.usd[Span::FiveHours] = Some(Pico(2_500_000_000_000));
+    assert_eq!(in_force.limits, limits);
     assert_eq!(in_force.timeouts.idle_ms, 1_000);
 
     let changed = api.patch(&path, json!({"weight": 0, "kind": "openai"})).await.ok(200);
@@ -86,13 +96,14 @@ async fn a_provider_is_made_changed_and_removed(house: TestHouse) {
 async fn null_goes_back_to_the_default_and_what_is_absent_stays(house: TestHouse) {
     let api = Api::of(&house).await;
     let given = json!({
-        "weight": 5, "groups": ["g"], "limits": {"concurrency": 2}, "notes": "n", "formats": ["gemini"],
+        "weight": 5, "groups": ["g"], "limits": {"concurrency": 2, "usd_daily": "3"}, "notes": "n", "formats": ["gemini"],
         "breaker": {"failure_threshold": 9, "open_ms": 10}, "timeouts": {"connect_ms": 1, "idle_ms": 2},
     });
     let made = api.post("/api/v1/providers", with(minimal("one"), &given)).await.ok(201);
     let path = format!("/api/v1/providers/{}", made["id"]);
 
-    let nested = json!({"breaker": {"open_ms": null}, "timeouts": {"idle_ms": 3}, "limits": {}});
+    let nested =
+        json!({"breaker": {"open_ms": null}, "timeouts": {"idle_ms": 3}, "limits": {"usd_total": "0"}});
     let changed = api.patch(&path, nested).await.ok(200);
     assert_eq!(
         changed["breaker"],
@@ -101,6 +112,9 @@ async fn null_goes_back_to_the_default_and_what_is_absent_stays(house: TestHouse
     assert_eq!(changed["timeouts"]["connect_ms"], 1);
     assert_eq!(changed["timeouts"]["idle_ms"], 3);
     assert_eq!(changed["limits"]["concurrency"], 2);
+    assert_eq!(json!([changed["limits"]["usd_daily"], changed["limits"]["usd_total"]]), json!(["3", "0"]));
+    let changed = api.patch(&path, json!({"limits": {"usd_daily": null}})).await.ok(200);
+    assert_eq!(json!([changed["limits"]["usd_daily"], changed["limits"]["usd_total"]]), json!([null, "0"]));
     assert_eq!(changed["notes"], "n");
 
     let all = json!({"weight": null, "groups": null, "limits": null, "breaker": null, "formats": null, "notes": null});
@@ -236,6 +250,23 @@ async fn whatever_is_wrong_is_told_with_its_field() {
             json!({"limits": {"concurrency": 0}}),
             "limits.concurrency: out_of_range: must be a whole number from 1 to 100000",
         ),
+        (json!({"limits": {"usd_daily": "-1"}}), "limits.usd_daily: malformed: must not be negative"),
+        (json!({"limits": {"usd_total": "1e7"}}), "limits.usd_total: malformed: must be at most 9000000"),
+        (
+            json!({"limits": {"usd_monthly": 0.1234567890123}}),
+            "limits.usd_monthly: malformed: has more than 12 digits after the point",
+        ),
+        (json!({"limits": {"usd_5h": "x"}}), "limits.usd_5h: malformed: must be a decimal number"),
+        (json!({"limits": {"usd_weekly": [1]}}), "limits.usd_weekly: malformed: must be a decimal number"),
+        (
+            json!({"limits": {"daily_reset": {"at": "25:00"}}}),
+            "limits.daily_reset.at: malformed: must be a time of day from 00:00 to 23:59",
+        ),
+        (
+            json!({"limits": {"five_hours_reset": "never"}}),
+            "limits.five_hours_reset: not_one_of: must be one of rolling, fixed",
+        ),
+        (json!({"limits": {"rpm": 1}}), "limits.rpm: unknown: is no member here"),
         (json!({"limits": []}), "limits: wrong_type: must be an object"),
         (
             json!({"breaker": {"failure_threshold": 0}}),
@@ -260,7 +291,6 @@ async fn what_has_no_effect_yet_is_refused_and_never_stored_in_silence() {
     let house = TestHouse::on_sqlite().await;
     let api = Api::of(&house).await;
     for (more, field) in [
-        (json!({"limits": {"usd_daily": "10"}}), "limits.usd_daily"),
         (json!({"proxy": {"url": "socks5://127.0.0.1:1080"}}), "proxy.url"),
         (json!({"proxy": {"fallback_direct": true}}), "proxy.fallback_direct"),
     ] {
@@ -268,8 +298,8 @@ async fn what_has_no_effect_yet_is_refused_and_never_stored_in_silence() {
         let message = "is not supported yet; leave it out or set it to null";
         assert_eq!(told, ["not_supported_yet", &format!("{field}: not_supported_yet: {message}")]);
     }
-    for more in [json!({"limits": {}, "proxy": {}}), json!({"limits": null, "proxy": null})] {
-        let name = more["limits"].to_string();
+    for more in [json!({"proxy": {}}), json!({"proxy": null}), json!({"proxy": {"fallback_direct": false}})] {
+        let name = more["proxy"].to_string();
         api.post("/api/v1/providers", with(minimal(&name), &more)).await.ok(201);
     }
 }

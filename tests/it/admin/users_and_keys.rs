@@ -89,40 +89,6 @@ async fn changes_of_user_and_key_reach_the_directory(house: TestHouse) {
 }
 
 #[actix::test]
-async fn limits_are_refused_until_something_holds_them() {
-    let house = TestHouse::on_sqlite().await;
-    let api = Api::of(&house).await;
-    let owner = user(&api, "ann").await;
-    let keys = format!("/api/v1/users/{}/keys", owner["id"]);
-    let person = format!("/api/v1/users/{}", owner["id"]);
-    for (limits, field) in [
-        (json!({"rpm": 10}), "limits.rpm"),
-        (json!({"usd_total": "1"}), "limits.usd_total"),
-        (json!({"strict": true}), "limits.strict"),
-        (json!({"daily_reset": {"mode": "rolling"}}), "limits.daily_reset.mode"),
-        (json!({"daily_reset": {"at": "08:00"}}), "limits.daily_reset.at"),
-    ] {
-        let body = json!({"name": "x", "limits": limits});
-        let message = "not_supported_yet: is not supported yet; leave it out or set it to null";
-        let expected = ["not_supported_yet".to_owned(), format!("{field}: {message}")];
-        assert_eq!(api.post("/api/v1/users", &body).await.problem(422), expected);
-        assert_eq!(api.post(&keys, &body).await.problem(422), expected);
-        assert_eq!(api.patch(&person, &body).await.problem(422), expected);
-    }
-    for limits in [
-        Value::Null,
-        json!({}),
-        json!({"rpm": null, "tpm": null, "concurrency": null, "sessions": null, "usd_5h": null, "strict": null}),
-        json!({"strict": false, "daily_reset": {"mode": "fixed", "at": "00:00"}}),
-        owner["limits"].clone(),
-    ] {
-        key(&api, &owner, json!({"name": "x", "limits": limits})).await;
-    }
-    let unknown = api.post("/api/v1/users", json!({"name": "x", "limits": {"rps": 1}})).await.problem(422);
-    assert_eq!(unknown, ["invalid", "limits.rps: unknown: is no member here"]);
-}
-
-#[actix::test]
 async fn a_user_is_checked_like_everything_else() {
     let house = TestHouse::on_sqlite().await;
     let api = Api::of(&house).await;

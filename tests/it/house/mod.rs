@@ -14,8 +14,9 @@ use std::{
 
 use actors::{
     Gateway,
+    ledger::limits::Limits,
     money::Money,
-    provider::card::{BreakerSettings, Credential, Kind, Limits, Timeouts},
+    provider::card::{BreakerSettings, Credential, Kind, Timeouts},
 };
 use chrono::{DateTime, Utc};
 use pointsman::{
@@ -162,6 +163,7 @@ impl TestHouse {
             role: Role::User,
             groups: Vec::new(),
             tags: Vec::new(),
+            limits: Limits::default(),
             expires_at: None,
             enabled: true,
         };
@@ -171,6 +173,7 @@ impl TestHouse {
         let mut key = NewKey {
             name: format!("key of {name}"),
             groups: Vec::new(),
+            limits: Limits::default(),
             expires_at: None,
             enabled: true,
             web_login: false,

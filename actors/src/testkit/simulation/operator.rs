@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     ids::ProviderId,
+    ledger::limits::Limits,
     provider::{
-        card::{BreakerSettings, Card, Limits, Timeouts},
+        card::{BreakerSettings, Card, Timeouts},
         messages::SetBreaker,
     },
     testkit::{cards, fault, upstream::even_ms},
@@ -163,7 +164,7 @@ impl Operator {
         let card = cards::with(id, |card| {
             card.name = name;
             card.allowed_models = vec![MODEL.to_owned(), only(ProviderId(id))];
-            card.limits = Limits { concurrency };
+            card.limits = Limits { concurrency, ..Limits::default() };
             card.breaker =
                 BreakerSettings { failure_threshold: THRESHOLD, open_ms, half_open_successes: GOOD_PROBES };
             card.timeouts = Timeouts { connect_ms: 2_000, first_byte_ms: 10_000, ..Timeouts::default() };

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix_web::web::Data;
 use actors::{Gateway, Settings, clock::Clock};
+use chrono_tz::Tz;
 use pointsman::{
     admin::{self, Admin},
     config::{
@@ -55,7 +56,7 @@ impl TestHouse {
         let store = Store::open(&settings, Sealer::new(&sealing_key("11"))).unwrap();
         store.migrate().await.unwrap();
         let gateway = Gateway::start(&actix::Arbiter::current(), Clock::system(), Settings::default());
-        let current = Current::new(store.clone(), gateway.clone(), api_keys());
+        let current = Current::new(store.clone(), gateway.clone(), api_keys(), Tz::UTC);
         current.load().await.unwrap();
         let quarantine = Quarantine::new(directory.path());
         let journal = JournalSettings::new(directory.path());

@@ -1,0 +1,2 @@
+ALTER TABLE api_keys DROP COLUMN limits;
+ALTER TABLE users    DROP COLUMN limits;
