@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, rc::Rc};
 use actors::{
     ids::ProviderId,
     money::Money,
-    provider::card::{BreakerSettings, Card, Credential, Kind, Limits, Timeouts},
+    ledger::limits::Limits,
+    provider::card::{BreakerSettings, Card, Credential, Kind, Timeouts},
 };
 use awc::http::{
     Method,
