@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use actors::{
     ids::ProviderId,
-    money::Money,
     ledger::limits::Limits,
+    money::Money,
     provider::card::{BreakerSettings, Card, Credential, Kind, Timeouts},
 };
 use awc::http::{
