@@ -169,21 +169,28 @@ proptest! {
         limits.usd[Span::Total] = Some(Pico(limit));
         let mut world = World::new(limits);
         world.know_all();
+        // What each request can cost at most, as its estimate and the exact count of its input say.
+        let mut worst = Vec::new();
         let mut beyond = Pico::ZERO;
         for (estimate, running, cost, ends) in steps {
-            let admitted = world.reserve(0, estimate);
-            if let (Ok(nth), Some((input, output_tokens))) = (&admitted, running) {
-                // The exact input is never more than its worst.
-                let input = Pico(input).min(estimate.worst_input);
-                world.adjust(*nth, Running { input: Some(input), output_tokens: output_tokens.min(estimate.worst_output) });
+            if let Ok(nth) = world.reserve(0, estimate) {
+                let mut input = estimate.worst_input;
+                if let Some((exact, output_tokens)) = running {
+                    // The exact input is never more than its worst.
+                    input = input.min(Pico(exact));
+                    let output_tokens = output_tokens.min(estimate.worst_output);
+                    world.adjust(nth, Running { input: Some(input), output_tokens });
+                }
+                worst.push(input + estimate.per_output_token.times(estimate.worst_output));
             }
             for _ in 0..ends {
                 let Some(nth) = (0..world.given.len()).find(|nth| world.given[*nth].permits[0].is_some()) else { break };
-                let least = world.given[nth].least[0];
-                let cost = if strict { Pico(cost).min(least) } else { Pico(cost) };
+                let cost = if strict { Pico(cost).min(worst[nth]) } else { Pico(cost) };
                 world.record(nth, cost);
                 world.tell(nth);
-                beyond += (cost - least).or_nothing();
+                if !strict {
+                    beyond += (cost - world.given[nth].least[0]).or_nothing();
+                }
                 let (posted, _) = world.model.sums(USER, Span::Total, world.now.wall);
                 prop_assert!(posted <= Pico(limit) + beyond, "I-02: {posted} of {limit}, {beyond} beyond");
             }

@@ -94,6 +94,21 @@ fn i09_a_reset_right_after_waking_is_remembered_to_the_last_digit() {
 }
 
 #[test]
+fn i09_two_resets_in_one_minute_forgive_what_came_before_either() {
+    let mut world = known(usd(Span::Day, 10));
+    for cost in [9, 8] {
+        let nth = world.reserve(0, costing(cost)).unwrap();
+        settle(&mut world, nth, cost);
+        world.reset(USER, Span::Day);
+        world.reset(KEYS[0], Span::Day);
+    }
+    world.book.renew(world.now);
+    world.know_all();
+    world.agrees();
+    assert!(world.reserve(0, costing(10)).is_ok());
+}
+
+#[test]
 fn a_raise_counts_until_it_is_over() {
     let mut world = known(usd(Span::Day, 10));
     world.configure(KEYS[0], Limits::default());
