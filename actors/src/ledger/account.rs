@@ -249,8 +249,8 @@ impl Account {
 
     /// Books what a request has cost. Never refused (I-03).
     pub fn post(&mut self, settled: Settled) {
-        if let Some(Settled { minute, cost, .. }) = self.knowledge.settle(settled) {
-            self.book(minute, cost);
+        if self.knowledge.settle(settled) {
+            self.book(settled.minute, settled.cost);
         }
     }
 
@@ -315,16 +315,17 @@ impl Account {
     }
 
     /// The answer to a question. It leads to another one when it tells of a reset that was not known here.
-    /// `open` are the admission minutes and amounts of what is reserved.
+    /// `open` are the admission minutes and amounts of what is reserved. False when another question has been
+    /// asked since.
     pub fn learn(
         &mut self,
         inquiry: &Inquiry,
         (found, includes): (&Balance, u64),
         open: &[(Minute, Pico)],
         now: Now<'_>,
-    ) {
+    ) -> bool {
         if !self.knowledge.awaits(inquiry) {
-            return;
+            return false;
         }
         self.roll(now);
         for (span, raise) in &found.raises {
@@ -335,7 +336,8 @@ impl Account {
             is_news |= self.tallies[*span].recall(*reset);
         }
         if is_news {
-            return self.knowledge.forget();
+            self.knowledge.unanswered();
+            return false;
         }
         for ((span, range), sum) in inquiry.spans.iter().zip(&inquiry.ask.ranges).zip(&found.sums) {
             self.tallies[*span].learn_sum(range, *sum, found.by_minute.last().copied());
@@ -350,13 +352,19 @@ impl Account {
         for Settled { minute, cost, .. } in late {
             self.book(minute, cost);
         }
+        true
     }
 
     /// Nobody answered.
     pub fn unanswered(&mut self, inquiry: &Inquiry) {
         if self.knowledge.awaits(inquiry) {
-            self.knowledge.forget();
+            self.knowledge.unanswered();
         }
+    }
+
+    /// A settlement may have been lost. What is known is good until it can be asked again.
+    pub fn doubt(&mut self) {
+        self.knowledge.doubt();
     }
 
     /// Its picture.

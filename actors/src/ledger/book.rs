@@ -113,6 +113,11 @@ impl Book {
         }
     }
 
+    /// A settlement may have been lost: what was posted is to be asked again, and good until then.
+    pub fn doubt(&mut self) {
+        self.accounts.iter_mut().for_each(Account::doubt);
+    }
+
     /// Where that account stands, which begins with its first mention.
     fn place(&mut self, id: AccountId, now: Moment) -> usize {
         self.known(id).unwrap_or_else(|| {
@@ -273,13 +278,16 @@ impl Book {
         self.accounts.iter_mut().filter_map(|account| account.inquiry(here)).collect()
     }
 
-    /// What was asked, and the answer. There may be more to ask now.
-    pub fn learn(&mut self, inquiries: &[Inquiry], answer: &BalancesAnswer, now: Moment) {
+    /// What was asked, and the answer. There may be more to ask now. Answers how many accounts are known by it.
+    pub fn learn(&mut self, inquiries: &[Inquiry], answer: &BalancesAnswer, now: Moment) -> usize {
+        let mut learned = 0;
         for (inquiry, balance) in inquiries.iter().zip(&answer.balances) {
             let Some(place) = self.known(inquiry.ask.account) else { continue };
             let (open, found) = (self.reservations.on(place), (balance, answer.includes));
-            self.accounts[place].learn(inquiry, found, &open, self.frame.now(now));
+            let account = &mut self.accounts[place];
+            learned += usize::from(account.learn(inquiry, found, &open, self.frame.now(now)));
         }
+        learned
     }
 
     /// What was asked, and nobody answered.

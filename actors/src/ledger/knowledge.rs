@@ -1,8 +1,8 @@
 //! What is known about what an account has used before we woke, as a plain value.
 //!
 //! ```text
-//! unknown --ask--> asked --answer--> known
-//!    ^---- away, or counted anew ------'
+//! unknown --ask--> asked --answer--> known --in doubt, ask--> known, and asked --answer--> known
+//!    ^---- away, or counted anew ------'                          '- away -> known, in doubt
 //! ```
 //!
 //! Everything is on record before it is settled here, and records are numbered. So what is settled while
@@ -19,19 +19,14 @@ use crate::{money::Pico, ports::BalancesAsk};
 /// What is known of one account.
 #[derive(Debug, Default)]
 pub struct Knowledge {
-    state: State,
+    /// What has a number up to this was part of an answer; none while there was none.
+    includes: Option<u64>,
+    /// What was settled since the question that is out.
+    asked: Option<Vec<Settled>>,
+    /// A settlement may have been lost: to be asked again, and good until then.
+    in_doubt: bool,
     /// Counts the questions.
     round: u32,
-}
-
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Unknown,
-    /// What was settled since the question.
-    Asked(Vec<Settled>),
-    /// What has a number up to this was part of the answer.
-    Known { includes: u64 },
 }
 
 /// A cost on its way into the windows.
@@ -56,56 +51,61 @@ pub struct Inquiry {
 }
 
 impl Knowledge {
-    /// Whether all is known.
+    /// Whether there is an answer to go by.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        matches!(self.state, State::Known { .. })
+        self.includes.is_some()
     }
 
     /// Whether a question is due.
     #[must_use]
     pub fn is_wanting(&self) -> bool {
-        matches!(self.state, State::Unknown)
+        self.asked.is_none() && (self.includes.is_none() || self.in_doubt)
     }
 
     /// Whether that is the question that is out.
     #[must_use]
     pub fn awaits(&self, inquiry: &Inquiry) -> bool {
-        matches!(self.state, State::Asked(_)) && self.round == inquiry.round
+        self.asked.is_some() && self.round == inquiry.round
     }
 
     /// A question goes out. Answers its number.
     pub fn ask(&mut self) -> u32 {
-        self.state = State::Asked(Vec::new());
+        self.asked = Some(Vec::new());
         self.round += 1;
         self.round
     }
 
-    /// Nothing is known any more.
-    pub fn forget(&mut self) {
-        self.state = State::Unknown;
+    /// Nobody answered.
+    pub fn unanswered(&mut self) {
+        self.asked = None;
     }
 
-    /// Something is settled. Gives it back when it is to be booked now.
-    pub fn settle(&mut self, settled: Settled) -> Option<Settled> {
-        match &mut self.state {
-            State::Unknown => None,
-            State::Asked(since) => {
-                since.push(settled);
-                None
-            }
-            State::Known { includes } => (settled.sequence > *includes).then_some(settled),
+    /// What is known may have a gap.
+    pub fn doubt(&mut self) {
+        self.asked = None;
+        self.in_doubt = true;
+    }
+
+    /// Nothing is known any more.
+    pub fn forget(&mut self) {
+        *self = Self { round: self.round, ..Self::default() };
+    }
+
+    /// Something is settled. True when it is to be booked now.
+    pub fn settle(&mut self, settled: Settled) -> bool {
+        if let Some(since) = &mut self.asked {
+            since.push(settled);
         }
+        self.includes.is_some_and(|includes| settled.sequence > includes)
     }
 
     /// The answer is here. Gives back what was settled meanwhile and is not part of it.
     pub fn complete(&mut self, includes: u64) -> Vec<Settled> {
-        match std::mem::replace(&mut self.state, State::Known { includes }) {
-            State::Asked(mut since) => {
-                since.retain(|settled| settled.sequence > includes);
-                since
-            }
-            State::Unknown | State::Known { .. } => Vec::new(),
-        }
+        self.includes = Some(includes);
+        self.in_doubt = false;
+        let mut since = self.asked.take().unwrap_or_default();
+        since.retain(|settled| settled.sequence > includes);
+        since
     }
 }

@@ -31,6 +31,7 @@ enum Step {
     Answer,
     Away,
     Renew,
+    Doubt,
 }
 
 fn estimate() -> impl Strategy<Value = Estimate> {
@@ -97,6 +98,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Answer),
         1 => Just(Step::Away),
         1 => Just(Step::Renew),
+        1 => Just(Step::Doubt),
     ]
 }
 
@@ -128,6 +130,7 @@ fn take(world: &mut World, step: &Step) {
         Step::Answer => world.answer(),
         Step::Away => world.away(),
         Step::Renew => world.book.renew(world.now),
+        Step::Doubt => world.book.doubt(),
     }
 }
 

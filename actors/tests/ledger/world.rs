@@ -101,10 +101,8 @@ impl World {
     pub(crate) fn answer(&mut self) {
         let Some((inquiries, answer)) = self.asked.take() else { return };
         for inquiry in &inquiries {
-            // From now on what the answer includes is counted, if the book still wants it.
-            let known = self.book.view(inquiry.ask.account, self.now).known;
-            self.book.learn(std::slice::from_ref(inquiry), &only(&answer, &inquiries, inquiry), self.now);
-            if !known && self.book.view(inquiry.ask.account, self.now).known {
+            let answer = only(&answer, &inquiries, inquiry);
+            if self.book.learn(std::slice::from_ref(inquiry), &answer, self.now) > 0 {
                 self.counted(inquiry.ask.account, answer.includes);
             }
         }
