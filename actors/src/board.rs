@@ -46,6 +46,10 @@ pub enum Why {
     CredentialDisabled,
     /// Its concurrency limit is reached.
     Full,
+    /// What it may cost over some span would be passed.
+    BudgetSpent,
+    /// What it has cost is not known just now.
+    BudgetUnknown,
     /// Its actor panicked too often and rests, or lost the question.
     ActorDown,
 }

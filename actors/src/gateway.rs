@@ -10,9 +10,25 @@ use crate::{
         Dispatcher, Parts,
         decisions::Decision,
         journey::Journey,
-        messages::{Ask, Configure, NotPicked, Pick, Picked, SetBreakerOf, Simulate},
+        messages::{
+            Ask, Configure, Keepers, LedgerOf, NotPicked, Pick, Picked, ProviderOf, SetBreakerOf, Simulate,
+            TellCalendar,
+        },
     },
-    ids::ProviderId,
+    ids::{KeyId, ProviderId, UserId},
+    ledger::{
+        self,
+        book::Terms,
+        calendar::Calendar,
+        claim::Raise,
+        limits::{AccountId, Limits, Span},
+        messages::{ListReservations, RaiseLimit, Reset, View},
+        queue::Waiting,
+        reservation::Keeper,
+        tally::Forgiven,
+        view::{AccountView, ReservationView},
+    },
+    ports::{Nothing, SharedBalances},
     provider::{card::Card, messages::SetBreaker},
     session::{
         SessionTracker,
@@ -23,7 +39,7 @@ use crate::{
 };
 
 /// How the house behaves.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// How long an unused session stays bound.
     pub session_ttl: Duration,
@@ -35,6 +51,14 @@ pub struct Settings {
     pub leash: Leash,
     /// Seeds the weighted draw.
     pub seed: u64,
+    /// The longest a request may take, all in all. A reservation that is older by a minute is given back.
+    pub longest_request: Duration,
+    /// Who remembers what accounts have used.
+    pub balances: SharedBalances,
+    /// By what calendar days, weeks and months are told.
+    pub calendar: Calendar,
+    /// Whether requests wait when an account has as many in flight as it may.
+    pub waiting: Waiting,
 }
 
 impl Default for Settings {
@@ -45,6 +69,38 @@ impl Default for Settings {
             request_deadline: Duration::from_secs(600),
             leash: Leash::default(),
             seed: 0,
+            longest_request: Duration::from_secs(600 + 3_600),
+            balances: Arc::new(Nothing),
+            calendar: Calendar::default(),
+            waiting: Waiting::default(),
+        }
+    }
+}
+
+/// Whose quota an operator asks about. Limits are handed in, since a ledger that sleeps knows none.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// A user, with what binds it.
+    User(UserId, Arc<Limits>),
+    /// A user's key, with what binds that.
+    Key(UserId, KeyId, Arc<Limits>),
+    /// A provider, which knows what binds it.
+    Provider(ProviderId),
+}
+
+impl Subject {
+    fn account(&self) -> AccountId {
+        match self {
+            Self::User(user, _) => AccountId::User(*user),
+            Self::Key(_, key, _) => AccountId::Key(*key),
+            Self::Provider(provider) => AccountId::Provider(*provider),
+        }
+    }
+
+    fn limits(&self) -> Option<Arc<Limits>> {
+        match self {
+            Self::User(_, limits) | Self::Key(_, _, limits) => Some(Arc::clone(limits)),
+            Self::Provider(_) => None,
         }
     }
 }
@@ -64,14 +120,21 @@ impl Gateway {
     #[must_use]
     pub fn start(thread: &ArbiterHandle, clock: Clock, settings: Settings) -> Self {
         let roster = Roster::default();
-        let Settings { session_ttl, leash, seed, .. } = settings;
+        let Settings { session_ttl, leash, seed, longest_request, waiting, .. } = settings;
         // Providers stand in for each other; for these two nobody does, so they rest only a moment.
         let short = Leash { rest: Duration::from_secs(1).min(leash.rest), ..leash };
         let sessions = guard::start(thread, clock, short, "session_tracker".to_owned(), move |_, vitals| {
             SessionTracker::new(session_ttl, clock, vitals)
         });
         roster.enlist("session_tracker", "main", &sessions);
-        let parts = Parts { sessions: sessions.clone(), roster: roster.clone(), leash, clock, seed };
+        let books = ledger::Parts {
+            terms: Terms { longest_request, session_ttl },
+            calendar: settings.calendar.clone(),
+            waiting,
+            balances: Arc::clone(&settings.balances),
+            clock,
+        };
+        let parts = Parts { sessions: sessions.clone(), books, roster: roster.clone(), leash, clock, seed };
         let dispatcher = guard::start(thread, clock, short, "dispatcher".to_owned(), move |_, vitals| {
             Dispatcher::new(parts, vitals)
         });
@@ -133,6 +196,88 @@ impl Gateway {
     /// [`Undelivered`] when the tracker is overloaded.
     pub async fn unbind(&self, session: SessionId) -> Result<bool, Undelivered> {
         self.sessions.ask(Unbind(session)).await
+    }
+
+    /// What an account may use, has used and has reserved. None when there is no such provider.
+    ///
+    /// # Errors
+    /// [`Undelivered`] when whoever keeps its book is overloaded.
+    pub async fn quota(&self, subject: Subject) -> Result<Option<AccountView>, Undelivered> {
+        let account = subject.account();
+        match self.keeper(&subject).await? {
+            Some(Keeper::Ledger(ledger)) => {
+                ledger.ask(View { account, limits: subject.limits() }).await.map(Some)
+            }
+            Some(Keeper::Provider(provider)) => provider.ask(View { account, limits: None }).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Counts a span of an account from now on; what is open stays. Answers what must be remembered, so that
+    /// [`Balances`](crate::ports::Balances) can tell of it; none when there is no such provider, or when
+    /// nobody can say just now what there is to forgive.
+    ///
+    /// # Errors
+    /// [`Undelivered`] when whoever keeps its book is overloaded.
+    pub async fn reset(&self, subject: Subject, span: Span) -> Result<Option<Forgiven>, Undelivered> {
+        let account = subject.account();
+        // It must be known first, and seeing it makes it known.
+        self.quota(subject.clone()).await?;
+        match self.keeper(&subject).await? {
+            Some(Keeper::Ledger(ledger)) => ledger.ask(Reset { account, span }).await,
+            Some(Keeper::Provider(provider)) => provider.ask(Reset { account, span }).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Raises a limit for a while. False when there is no such provider. As with a reset, whoever answers for
+    /// the balances must remember it.
+    ///
+    /// # Errors
+    /// [`Undelivered`] when whoever keeps its book is overloaded.
+    pub async fn raise(&self, subject: Subject, span: Span, raise: Raise) -> Result<bool, Undelivered> {
+        let raise = RaiseLimit { account: subject.account(), span, raise };
+        match self.keeper(&subject).await? {
+            Some(Keeper::Ledger(ledger)) => ledger.ask(raise).await.map(|()| true),
+            Some(Keeper::Provider(provider)) => provider.ask(raise).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// What is reserved, by all who keep a book. One request stands in two of them: that of its user and
+    /// that of its provider.
+    ///
+    /// # Errors
+    /// [`Undelivered`] when the dispatcher is overloaded.
+    pub async fn reservations(&self) -> Result<Vec<ReservationView>, Undelivered> {
+        let (ledgers, providers) = self.dispatcher.ask(Keepers).await?;
+        let of_users = ledgers.iter().map(|ledger| ledger.ask(ListReservations));
+        let of_providers = providers.iter().map(|provider| provider.ask(ListReservations));
+        // One that rests has nothing to show; the others have.
+        let of_users = futures_util::future::join_all(of_users).await.into_iter().flatten().flatten();
+        let of_providers = futures_util::future::join_all(of_providers).await.into_iter().flatten().flatten();
+        Ok(of_users.chain(of_providers).collect())
+    }
+
+    /// Days, weeks and months are told so from now on.
+    ///
+    /// # Errors
+    /// [`Undelivered`] when the dispatcher is overloaded.
+    pub async fn set_calendar(&self, calendar: Calendar) -> Result<(), Undelivered> {
+        self.dispatcher.ask(TellCalendar(calendar)).await
+    }
+
+    /// Who keeps that account's book.
+    async fn keeper(&self, subject: &Subject) -> Result<Option<Keeper>, Undelivered> {
+        match subject {
+            Subject::User(user, _) | Subject::Key(user, ..) => {
+                self.dispatcher.ask(LedgerOf(*user)).await.map(|ledger| Some(Keeper::Ledger(ledger)))
+            }
+            Subject::Provider(provider) => {
+                let provider = self.dispatcher.ask(ProviderOf(*provider)).await?;
+                Ok(provider.map(Keeper::Provider))
+            }
+        }
     }
 
     /// Every actor.

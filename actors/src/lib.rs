@@ -20,4 +20,4 @@ pub mod supervisor;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 
-pub use gateway::{Gateway, Settings};
+pub use gateway::{Gateway, Settings, Subject};

@@ -98,6 +98,10 @@ pub enum Skip {
     CredentialDisabled,
     /// Its concurrency limit is reached.
     Full,
+    /// What it may cost over some span would be passed.
+    BudgetSpent,
+    /// What it has cost is not known just now.
+    BudgetUnknown,
     /// Its actor rests after panics, or lost the question.
     ActorDown,
 }
@@ -110,6 +114,8 @@ impl From<Why> for Skip {
             Why::CoolingDown => Self::CoolingDown,
             Why::CredentialDisabled => Self::CredentialDisabled,
             Why::Full => Self::Full,
+            Why::BudgetSpent => Self::BudgetSpent,
+            Why::BudgetUnknown => Self::BudgetUnknown,
             Why::ActorDown => Self::ActorDown,
         }
     }
@@ -131,6 +137,8 @@ impl Skip {
             | Self::CoolingDown
             | Self::CredentialDisabled
             | Self::Full
+            | Self::BudgetSpent
+            | Self::BudgetUnknown
             | Self::ActorDown => true,
         }
     }

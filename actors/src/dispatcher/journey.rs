@@ -8,9 +8,11 @@
 //! Invariants
 //! - A provider that failed this request is not chosen for it again (I-22).
 //! - No more attempts than allowed (I-21), and none with too little time left (I-24).
+//! - What it holds of its accounts it holds from its first provider to its end, and gives back once: settled,
+//!   or by being dropped (I-05).
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -19,7 +21,13 @@ use super::{
     grant::Grant,
     messages::{Ask, NoProvider, NotPicked, Pick, Picked},
 };
-use crate::{gateway::Gateway, ids::ProviderId, provider::outcome::Outcome};
+use crate::{
+    gateway::Gateway,
+    ids::ProviderId,
+    ledger::{claim::Running, minutes::Minute, reservation::Reservation},
+    money::Pico,
+    provider::outcome::Outcome,
+};
 
 /// No attempt starts with less time than this before the request's deadline.
 const LEAST_TIME: Duration = Duration::from_secs(1);
@@ -33,12 +41,28 @@ pub struct Journey {
     attempts_left: u32,
     tried: Vec<ProviderId>,
     decisions: Vec<Decision>,
+    /// What it holds of its user and key.
+    reservation: Option<Reservation>,
+    /// What it holds of the provider it is with.
+    charge: Option<Reservation>,
+    /// Gone when nobody cares any more.
+    caller: Arc<()>,
 }
 
 impl Journey {
     pub(crate) fn new(gateway: Gateway, ask: Ask, deadline: Instant, max_attempts: u32) -> Self {
         let (ask, tried, decisions) = (Arc::new(ask), Vec::new(), Vec::new());
-        Self { gateway, ask, deadline, attempts_left: max_attempts, tried, decisions }
+        Self {
+            gateway,
+            ask,
+            deadline,
+            attempts_left: max_attempts,
+            tried,
+            decisions,
+            reservation: None,
+            charge: None,
+            caller: Arc::default(),
+        }
     }
 
     /// What the request asks for.
@@ -64,10 +88,24 @@ impl Journey {
         if self.gateway.clock().now() + LEAST_TIME > self.deadline {
             return Err(NoProvider::DeadlineOver);
         }
-        let pick = || Pick { ask: Arc::clone(&self.ask), tried: self.tried.clone() };
+        // The last provider's part is over: what it cost was nothing, or was settled.
+        self.charge = None;
+        let pick = || Pick {
+            ask: Arc::clone(&self.ask),
+            tried: self.tried.clone(),
+            reserved: self.reservation.is_some(),
+            caller: Arc::downgrade(&self.caller),
+        };
         match self.gateway.pick(pick).await {
-            Ok(Ok(Picked { grant, decision })) => {
+            Ok(Ok(Picked { grant, decision, reservation, charge })) => {
                 self.attempts_left -= 1;
+                if reservation.is_some() {
+                    self.reservation = reservation;
+                }
+                let charge = self.charge.insert(charge);
+                if let Some(reservation) = &self.reservation {
+                    charge.belongs_to(reservation.minute());
+                }
                 self.decisions.push(decision);
                 Ok(grant)
             }
@@ -87,6 +125,38 @@ impl Journey {
             decision.outcome = Some(outcome);
         }
         outcome.may_try_another()
+    }
+
+    /// The request has come so far: what it holds follows.
+    pub fn running(&self, running: Running) {
+        for held in [&self.reservation, &self.charge].into_iter().flatten() {
+            held.running(running);
+        }
+    }
+
+    /// The minute its cost belongs to, which its record must name too; none before the first provider.
+    #[must_use]
+    pub fn minute(&self) -> Option<Minute> {
+        self.reservation.as_ref().map(Reservation::minute)
+    }
+
+    /// Raised when the request has used all that was left, and its accounts want it ended. One for its user
+    /// and key, one for its provider.
+    pub fn must_stop(&self) -> impl Iterator<Item = &Arc<AtomicBool>> {
+        [&self.reservation, &self.charge].into_iter().flatten().map(Reservation::must_stop)
+    }
+
+    /// The request has ended and has cost so much, as the record of that number says; `tokens` went in and
+    /// came out. First the record, then this: whoever asks what is on record must find it there.
+    pub fn settle(&mut self, cost: Pico, tokens: Option<(u64, u64)>, sequence: u64) {
+        for held in [self.reservation.take(), self.charge.take()].into_iter().flatten() {
+            held.settle(cost, tokens, sequence);
+        }
+    }
+
+    /// What the request holds, of its user and key and of its provider, for whoever will settle it later.
+    pub fn take_reservations(&mut self) -> [Option<Reservation>; 2] {
+        [self.reservation.take(), self.charge.take()]
     }
 
     /// How it was decided so far.

@@ -1,15 +1,26 @@
 //! What one can say to the dispatcher.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use actix::Message;
 use protocol::{Format, Operation};
 
 use super::{decisions::Decision, grant::Grant};
 use crate::{
-    ids::{KeyId, ProviderId, RequestId},
-    provider::{card::Card, messages::SetBreaker},
+    ids::{KeyId, ProviderId, RequestId, UserId},
+    ledger::{
+        Ledger,
+        calendar::Calendar,
+        claim::{Denied, Estimate},
+        limits::Limits,
+        reservation::Reservation,
+    },
+    provider::{Provider, card::Card, messages::SetBreaker},
     session::id::SessionId,
+    supervisor::Mailbox,
 };
 
 /// What a request asks for, as far as its way depends on it.
@@ -19,6 +30,13 @@ pub struct Ask {
     pub request: RequestId,
     /// The api key it came with.
     pub key: KeyId,
+    /// Whose key that is.
+    pub user: UserId,
+    /// What binds them. The same values are best handed in as the same `Arc`: that they are the same is
+    /// then seen at once.
+    pub limits: CallerLimits,
+    /// What it is expected to use.
+    pub estimate: Estimate,
     /// The groups of the key, or of its user; none means the default group.
     pub groups: Arc<[String]>,
     /// Its wire format.
@@ -38,6 +56,15 @@ pub struct Ask {
     pub continues: Option<SessionId>,
 }
 
+/// What binds a caller.
+#[derive(Debug, Clone, Default)]
+pub struct CallerLimits {
+    /// The user with all its keys.
+    pub user: Arc<Limits>,
+    /// The key.
+    pub key: Arc<Limits>,
+}
+
 /// Choose a provider for this request.
 #[derive(Debug)]
 pub struct Pick {
@@ -45,6 +72,10 @@ pub struct Pick {
     pub ask: Arc<Ask>,
     /// The providers that have failed it already, in order.
     pub tried: Vec<ProviderId>,
+    /// Whether the request has its reservation already.
+    pub reserved: bool,
+    /// Held by the caller for as long as it cares.
+    pub caller: Weak<()>,
 }
 
 impl Message for Pick {
@@ -56,6 +87,10 @@ impl Message for Pick {
 pub struct Picked {
     /// Leave to send the request, with all that must be given back.
     pub grant: Grant,
+    /// What the request holds of its user and key, if it had nothing yet.
+    pub reservation: Option<Reservation>,
+    /// What it holds of the provider.
+    pub charge: Reservation,
     /// How it was chosen.
     pub decision: Decision,
 }
@@ -70,8 +105,11 @@ pub struct NotPicked {
 }
 
 /// Why a request goes to no provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoProvider {
+    /// The caller may not use so much now.
+    #[error("{0}")]
+    Denied(Denied),
     /// None speaks this format and may be asked for this model.
     #[error("the model is not offered by any provider")]
     NotOffered,
@@ -136,4 +174,36 @@ pub struct SetBreakerOf {
 
 impl Message for SetBreakerOf {
     type Result = bool;
+}
+
+/// Who keeps the book of that user? Wakes it.
+#[derive(Debug)]
+pub(crate) struct LedgerOf(pub(crate) UserId);
+
+impl Message for LedgerOf {
+    type Result = Mailbox<Ledger>;
+}
+
+/// Who is that provider?
+#[derive(Debug)]
+pub(crate) struct ProviderOf(pub(crate) ProviderId);
+
+impl Message for ProviderOf {
+    type Result = Option<Mailbox<Provider>>;
+}
+
+/// Who keeps a book just now?
+#[derive(Debug)]
+pub(crate) struct Keepers;
+
+impl Message for Keepers {
+    type Result = (Vec<Mailbox<Ledger>>, Vec<Mailbox<Provider>>);
+}
+
+/// Days, weeks and months are told so from now on.
+#[derive(Debug)]
+pub(crate) struct TellCalendar(pub(crate) Calendar);
+
+impl Message for TellCalendar {
+    type Result = ();
 }

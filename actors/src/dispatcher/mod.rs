@@ -1,46 +1,51 @@
 //! The dispatcher: one decision per attempt, made on what is known about every provider.
 //!
-//! It owns the table of providers (starting and ending their actors as the operator configures them) and
-//! the retry budget; everything else it asks: the session tracker where a conversation is at home, and the
-//! chosen provider whether it has room. All of them live on its own thread.
+//! It owns the table of providers (starting and ending their actors as the operator configures them), the
+//! ledgers that are awake, and the retry budget; everything else it asks: the user's ledger whether the
+//! request may be made at all, the session tracker where its conversation is at home, and the chosen provider
+//! whether it has room. All of them live on its own thread.
 
 pub mod budget;
+mod choice;
 pub mod decisions;
 pub mod grant;
 pub mod journey;
+mod ledgers;
 pub mod messages;
 pub mod selection;
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
-use actix::{Actor, Arbiter, Context, Handler, ResponseFuture, Supervised};
+use actix::{Actor, Arbiter, AsyncContext, Context, Handler, ResponseFuture, Supervised};
 use log::info;
 use rand::{SeedableRng, rngs::SmallRng};
 use serde_json::{Value, json};
 
 use self::{
     budget::RetryBudget,
-    decisions::{Candidate, Decision, Fate, Skip},
-    grant::Grant,
-    messages::{Ask, Configure, NoProvider, NotPicked, Pick, Picked, SetBreakerOf, Simulate},
-    selection::{Background, Entrant, Selection, select},
+    choice::Choice,
+    decisions::Decision,
+    ledgers::Ledgers,
+    messages::{
+        Ask, Configure, Keepers, LedgerOf, NotPicked, Pick, Picked, ProviderOf, SetBreakerOf, Simulate,
+        TellCalendar,
+    },
+    selection::Entrant,
 };
 use crate::{
     board::{Line, Shut, Why},
     clock::Clock,
     fault,
     ids::ProviderId,
-    provider::{
-        Provider,
-        card::Card,
-        messages::{Admit, Admitted, Reconfigure},
+    ledger::{
+        Ledger,
+        messages::{SetCalendar, Tend},
+        quantile::ModelMark,
     },
-    session::{
-        SessionTracker,
-        messages::{Bind, Home, Resolve, UnbindProvider},
-    },
+    provider::{Provider, card::Card, messages::Reconfigure},
+    session::{SessionTracker, messages::UnbindProvider},
     supervisor::{
-        Guarded, Leash, Mailbox, Observe, Roster, Undelivered, Vitals, guard,
+        Guarded, Leash, Mailbox, Observe, Roster, Vitals, guard,
         mailbox::{Reply, takes},
     },
 };
@@ -48,12 +53,8 @@ use crate::{
 /// The roster's word for provider actors.
 pub const PROVIDER: &str = "provider";
 
-/// How long a provider whose actor lost the question is taken to be away.
-const LOST_FOR: Duration = Duration::from_secs(1);
-
-/// Its neighbours answer within microseconds. One that does not has gone to rest with the question in its
-/// queue, and the request must not wait for its return.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How often ledgers are looked after.
+const TEND_EVERY: Duration = Duration::from_secs(30);
 
 /// The actor.
 pub struct Dispatcher {
@@ -61,6 +62,8 @@ pub struct Dispatcher {
     table: Rc<[Seat]>,
     /// Shared with choices that are waiting for an answer; never borrowed across a wait.
     budget: Rc<RefCell<RetryBudget>>,
+    /// Likewise.
+    ledgers: Rc<RefCell<Ledgers>>,
     random: SmallRng,
     picks: u64,
     sessions: Mailbox<SessionTracker>,
@@ -94,6 +97,7 @@ impl Seat {
 /// What the dispatcher is made of, apart from its vitals.
 pub(crate) struct Parts {
     pub(crate) sessions: Mailbox<SessionTracker>,
+    pub(crate) books: crate::ledger::Parts,
     pub(crate) roster: Roster,
     pub(crate) leash: Leash,
     pub(crate) clock: Clock,
@@ -102,10 +106,11 @@ pub(crate) struct Parts {
 
 impl Dispatcher {
     pub(crate) fn new(parts: Parts, vitals: Arc<Vitals>) -> Self {
-        let Parts { sessions, roster, leash, clock, seed } = parts;
+        let Parts { sessions, books, roster, leash, clock, seed } = parts;
         Self {
             table: Rc::new([]),
             budget: Rc::default(),
+            ledgers: Rc::new(RefCell::new(Ledgers::new(books, leash, roster.clone()))),
             random: SmallRng::seed_from_u64(seed),
             picks: 0,
             sessions,
@@ -126,7 +131,8 @@ impl Dispatcher {
         let (clock, name) = (self.clock, format!("{PROVIDER}/{}", card.name));
         let mailbox = guard::start(&Arbiter::current(), clock, self.leash, name, {
             let (card, line) = (Arc::clone(&card), Arc::clone(&line));
-            move |_, vitals| Provider::new(card, line, clock, vitals)
+            let parts = self.ledgers.borrow().parts().clone();
+            move |_, vitals| Provider::new(card, line, parts, vitals)
         });
         self.roster.enlist(PROVIDER, &card.name, &mailbox);
         Seat { card, line, mailbox }
@@ -141,15 +147,22 @@ impl Dispatcher {
         Seat { card, ..old.clone() }
     }
 
+    fn tend(&mut self) {
+        self.ledgers.borrow_mut().tend(self.clock.now());
+        self.table.iter().for_each(|seat| seat.mailbox.tell(Tend));
+    }
+
     /// What one choice needs, owned, so that it can wait for answers without holding the actor.
     fn choice(&mut self, ask: Arc<Ask>, tried: Vec<ProviderId>) -> Choice {
         self.picks += 1;
         Choice {
             table: Rc::clone(&self.table),
             budget: Rc::clone(&self.budget),
+            ledgers: Rc::clone(&self.ledgers),
             random: SmallRng::from_rng(&mut self.random),
             sessions: self.sessions.clone(),
             clock: self.clock,
+            model: ModelMark::of(&ask.model),
             ask,
             tried,
         }
@@ -158,6 +171,11 @@ impl Dispatcher {
 
 impl Actor for Dispatcher {
     type Context = Context<Self>;
+
+    // Called after a restart too, which cancels what was armed.
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(TEND_EVERY, |dispatcher, _| dispatcher.tend());
+    }
 }
 
 impl Supervised for Dispatcher {
@@ -177,17 +195,18 @@ impl Guarded for Dispatcher {
     }
 }
 
-takes!(Dispatcher: Pick, Simulate, Configure, SetBreakerOf, Observe);
+takes!(Dispatcher: Pick, Simulate, Configure, SetBreakerOf, LedgerOf, ProviderOf, Keepers, TellCalendar, Observe);
 
 impl Handler<Pick> for Dispatcher {
     type Result = ResponseFuture<Result<Picked, NotPicked>>;
 
-    fn handle(&mut self, Pick { ask, tried }: Pick, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, pick: Pick, _: &mut Self::Context) -> Self::Result {
+        let Pick { ask, tried, reserved, caller } = pick;
         fault::point("dispatcher.pick", "dispatcher");
         if tried.is_empty() {
             self.budget.borrow_mut().request(self.clock.now());
         }
-        Box::pin(self.choice(ask, tried).pick())
+        Box::pin(self.choice(ask, tried).reserve_and_pick(reserved, caller))
     }
 }
 
@@ -241,142 +260,47 @@ impl Handler<SetBreakerOf> for Dispatcher {
     }
 }
 
+impl Handler<LedgerOf> for Dispatcher {
+    type Result = Reply<Mailbox<Ledger>>;
+
+    fn handle(&mut self, LedgerOf(user): LedgerOf, _: &mut Self::Context) -> Self::Result {
+        Reply(self.ledgers.borrow_mut().of(user, self.clock.now()))
+    }
+}
+
+impl Handler<ProviderOf> for Dispatcher {
+    type Result = Reply<Option<Mailbox<Provider>>>;
+
+    fn handle(&mut self, ProviderOf(provider): ProviderOf, _: &mut Self::Context) -> Self::Result {
+        Reply(self.seat(provider).map(|seat| seat.mailbox.clone()))
+    }
+}
+
+impl Handler<Keepers> for Dispatcher {
+    type Result = Reply<(Vec<Mailbox<Ledger>>, Vec<Mailbox<Provider>>)>;
+
+    fn handle(&mut self, _: Keepers, _: &mut Self::Context) -> Self::Result {
+        let providers = self.table.iter().map(|seat| seat.mailbox.clone()).collect();
+        Reply((self.ledgers.borrow().all(), providers))
+    }
+}
+
+impl Handler<TellCalendar> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, TellCalendar(calendar): TellCalendar, _: &mut Self::Context) {
+        self.ledgers.borrow_mut().set_calendar(&calendar);
+        for seat in self.table.iter() {
+            seat.mailbox.tell(SetCalendar(calendar.clone()));
+        }
+    }
+}
+
 impl Handler<Observe> for Dispatcher {
     type Result = Reply<Value>;
 
     fn handle(&mut self, _: Observe, _: &mut Self::Context) -> Self::Result {
-        Reply(json!({ "providers": self.table.len(), "picks": self.picks }))
+        let ledgers = self.ledgers.borrow().len();
+        Reply(json!({ "providers": self.table.len(), "ledgers": ledgers, "picks": self.picks }))
     }
-}
-
-/// One choice under way.
-struct Choice {
-    table: Rc<[Seat]>,
-    budget: Rc<RefCell<RetryBudget>>,
-    random: SmallRng,
-    sessions: Mailbox<SessionTracker>,
-    clock: Clock,
-    ask: Arc<Ask>,
-    tried: Vec<ProviderId>,
-}
-
-impl Choice {
-    async fn pick(mut self) -> Result<Picked, NotPicked> {
-        let home = self.home().await;
-        let Selection { order, merit, candidates } = self.select(home);
-        let mut decision = self.decision(home, candidates);
-        for (rank, index) in order.into_iter().enumerate() {
-            let seat = &self.table[index];
-            if !self.affords(seat) {
-                return Err(NotPicked { why: NoProvider::BudgetSpent, decision });
-            }
-            match admit(seat, self.clock).await {
-                Ok(admitted) => {
-                    decision.chosen = Some(seat.card.id);
-                    decision.candidates[rank].fate = Fate::Chosen { reason: merit_at(rank, merit) };
-                    return Ok(Picked { grant: self.grant(seat, admitted), decision });
-                }
-                Err(Shut { why, until }) => {
-                    let wait = until.saturating_duration_since(self.clock.now());
-                    let retry_in_ms = u64::try_from(wait.as_millis()).ok();
-                    decision.candidates[rank].fate = Fate::Skipped { reason: why.into(), retry_in_ms };
-                }
-            }
-        }
-        let why = why_nobody(&decision.candidates, home);
-        Err(NotPicked { why, decision })
-    }
-
-    async fn simulate(mut self) -> Decision {
-        let home = self.home().await;
-        let Selection { order, merit, mut candidates } = self.select(home);
-        let chosen = order.first().map(|first| self.table[*first].card.id);
-        if chosen.is_some() {
-            candidates[0].fate = Fate::Chosen { reason: merit };
-        }
-        Decision { chosen, ..self.decision(home, candidates) }
-    }
-
-    /// Where the request belongs. A tracker that lost the question costs a warm cache, not the request.
-    async fn home(&self) -> Home {
-        let Ask { continues, session_goes_on, .. } = *self.ask;
-        let session = self.ask.session.filter(|_| session_goes_on);
-        if session.is_none() && continues.is_none() {
-            return Home::default();
-        }
-        in_time(self.sessions.ask(Resolve { session, continues })).await.unwrap_or_default()
-    }
-
-    fn select(&mut self, home: Home) -> Selection {
-        let entrants: Vec<_> = self.table.iter().map(|seat| seat.entrant(self.clock)).collect();
-        let background =
-            Background { bound_to: home.bound_to, pinned_to: home.pinned_to, tried: &self.tried };
-        select(&entrants, &self.ask, background, self.clock.now(), &mut self.random)
-    }
-
-    fn decision(&self, home: Home, candidates: Vec<Candidate>) -> Decision {
-        let attempt = u32::try_from(self.tried.len()).unwrap_or(u32::MAX).saturating_add(1);
-        Decision { attempt, bound_to: home.bound_to, chosen: None, candidates, outcome: None }
-    }
-
-    /// A failover to a provider in trouble is charged; to a sound one it is free.
-    fn affords(&self, seat: &Seat) -> bool {
-        self.tried.is_empty() || !seat.line.is_ailing() || self.budget.borrow_mut().charge(self.clock.now())
-    }
-
-    fn grant(&self, seat: &Seat, admitted: Admitted) -> Grant {
-        if let Some(session) = self.ask.session {
-            self.sessions.tell(Bind { session, provider: seat.card.id });
-        }
-        let (ask, sessions) = (Arc::clone(&self.ask), self.sessions.clone());
-        Grant::new(admitted, ask, self.clock, seat.mailbox.clone(), sessions)
-    }
-}
-
-/// Asks a provider for room; once more if its actor lost the question to a panic (I-38).
-async fn admit(seat: &Seat, clock: Clock) -> Result<Admitted, Shut> {
-    let mut answer = in_time(seat.mailbox.ask(Admit)).await;
-    if matches!(answer, Err(Undelivered::Lost)) {
-        answer = in_time(seat.mailbox.ask(Admit)).await;
-    }
-    answer.unwrap_or(Err(Shut { why: Why::ActorDown, until: clock.now() + LOST_FOR }))
-}
-
-/// The answer, or that the question is lost.
-async fn in_time<T>(answer: impl Future<Output = Result<T, Undelivered>>) -> Result<T, Undelivered> {
-    tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(Undelivered::Lost))
-}
-
-/// A binding explains only the first place; whoever comes after was drawn.
-fn merit_at(rank: usize, first: decisions::Merit) -> decisions::Merit {
-    if rank == 0 { first } else { decisions::Merit::Drawn }
-}
-
-/// What to tell the caller when nobody took the request.
-fn why_nobody(candidates: &[Candidate], home: Home) -> NoProvider {
-    let skips = || {
-        candidates.iter().filter_map(|candidate| match candidate.fate {
-            Fate::Skipped { reason, retry_in_ms } => Some((reason, retry_in_ms)),
-            Fate::Chosen { .. } | Fate::InReserve => None,
-        })
-    };
-    let shut = || skips().filter(|(skip, _)| skip.is_temporary() && *skip != Skip::AlreadyTried);
-    let coming_back = shut().filter_map(|(_, retry_in_ms)| retry_in_ms).min().map(Duration::from_millis);
-    if shut().next().is_some() {
-        let limited = shut().all(|(skip, _)| matches!(skip, Skip::CoolingDown | Skip::Full));
-        return match home.pinned_to {
-            Some(_) => NoProvider::HomeUnavailable { coming_back },
-            None => NoProvider::Unavailable { coming_back, limited },
-        };
-    }
-    if skips().any(|(skip, _)| skip == Skip::AlreadyTried) {
-        return NoProvider::AllFailed;
-    }
-    if home.pinned_to.is_some() && skips().any(|(skip, _)| skip == Skip::LivesElsewhere) {
-        return NoProvider::HomeUnavailable { coming_back: None };
-    }
-    if skips().any(|(skip, _)| skip == Skip::GroupNotAllowed) {
-        return NoProvider::NotAllowed;
-    }
-    NoProvider::NotOffered
 }

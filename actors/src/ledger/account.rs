@@ -99,6 +99,12 @@ impl Account {
         &self.limits
     }
 
+    /// Requests in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        self.permits.in_flight()
+    }
+
     /// These are its limits from now on; what is out stays out (I-09). `open` are the admission minutes and
     /// amounts of what is reserved.
     pub fn configure(&mut self, limits: &Arc<Limits>, open: &[(Minute, Pico)], now: Now<'_>) {
@@ -300,7 +306,8 @@ impl Account {
 
     /// What must be asked, if anything: it is held to be asked at once.
     pub fn inquiry(&mut self, now: Now<'_>) -> Option<Inquiry> {
-        let needed = self.limits.bounds_money() || self.wanted;
+        // What was once known is kept right, limits or not.
+        let needed = self.limits.bounds_money() || self.wanted || self.knowledge.is_in_doubt();
         if !needed || !self.knowledge.is_wanting() {
             return None;
         }
@@ -376,6 +383,7 @@ impl Account {
         AccountView {
             account: self.id,
             known: self.knowledge.is_complete(),
+            in_doubt: self.knowledge.is_in_doubt(),
             windows: Span::ALL.into_iter().map(|span| self.window(span, now.moment)).collect(),
             rpm: gauge(self.limits.rpm.map(u64::from), self.requests.total()),
             tpm: gauge(self.limits.tpm, self.tokens.total()),

@@ -323,6 +323,19 @@ impl Book {
         self.reservations.len()
     }
 
+    /// How old the oldest open reservation is.
+    #[must_use]
+    pub fn oldest(&self, now: Moment) -> Option<Duration> {
+        let ages = self.reservations.iter().map(|open| now.at.saturating_duration_since(open.admitted.at));
+        ages.max()
+    }
+
+    /// Whether nothing is open, and nobody has anything in hand that may still be told.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.reservations.is_empty() && self.accounts.iter().all(|account| account.in_flight() == 0)
+    }
+
     /// The open reservations.
     #[must_use]
     pub fn reservations(&self) -> Vec<ReservationView> {

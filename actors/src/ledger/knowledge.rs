@@ -57,6 +57,12 @@ impl Knowledge {
         self.includes.is_some()
     }
 
+    /// Whether a settlement may be missing.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.in_doubt
+    }
+
     /// Whether a question is due.
     #[must_use]
     pub fn is_wanting(&self) -> bool {
@@ -84,7 +90,7 @@ impl Knowledge {
     /// What is known may have a gap.
     pub fn doubt(&mut self) {
         self.asked = None;
-        self.in_doubt = true;
+        self.in_doubt = self.includes.is_some();
     }
 
     /// Nothing is known any more.

@@ -158,6 +158,13 @@ impl Limits {
         Self { concurrency: None, ..*self }
     }
 
+    /// Whether anything is bounded at all.
+    #[must_use]
+    pub fn bounds_anything(&self) -> bool {
+        let Self { rpm, tpm, concurrency, sessions, .. } = *self;
+        self.bounds_money() || rpm.is_some() || tpm.is_some() || concurrency.is_some() || sessions.is_some()
+    }
+
     /// Whether any dollars are bounded.
     #[must_use]
     pub fn bounds_money(&self) -> bool {

@@ -13,6 +13,8 @@ pub struct AccountView {
     pub account: AccountId,
     /// Whether what is settled is known; else only what is reserved can be told.
     pub known: bool,
+    /// Whether a settlement may be missing from it, so that it is being asked again.
+    pub in_doubt: bool,
     /// Its dollars, span by span.
     pub windows: Vec<WindowView>,
     /// Requests admitted in the last minute.
@@ -23,6 +25,14 @@ pub struct AccountView {
     pub concurrency: Gauge,
     /// Conversations alive.
     pub sessions: Gauge,
+}
+
+impl AccountView {
+    /// Whether there is nothing better to wait for.
+    #[must_use]
+    pub fn is_sure(&self) -> bool {
+        self.known && !self.in_doubt
+    }
 }
 
 /// Dollars over one span. Where there is a limit: limit = settled + reserved + free, to the last digit.

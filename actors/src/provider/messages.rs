@@ -5,14 +5,27 @@ use std::{sync::Arc, time::Duration};
 use actix::Message;
 
 use super::{breaker::Pass, card::Card, outcome::Outcome};
-use crate::{board::Shut, permits::Permit};
+use crate::{
+    board::Shut,
+    ids::RequestId,
+    ledger::{claim::Estimate, quantile::ModelMark, reservation::Reservation},
+    permits::Permit,
+};
 
 /// May one more request go to you now?
-#[derive(Debug)]
-pub struct Admit;
+#[derive(Debug, Clone, Copy)]
+pub struct Admit {
+    /// The request.
+    pub request: RequestId,
+    /// The model it asks for.
+    pub model: ModelMark,
+    /// What it is expected to use.
+    pub estimate: Estimate,
+}
 
 impl Message for Admit {
-    type Result = Result<Admitted, Shut>;
+    /// With what the request holds of its budget.
+    type Result = Result<(Admitted, Reservation), Shut>;
 }
 
 /// A provider's yes.

@@ -1,9 +1,11 @@
-//! One provider: the actor that owns its breaker, permits, cool-down, credential state and history.
+//! One provider: the actor that owns its breaker, permits, cool-down, credential state, budget and history.
 //!
 //! It has no timers: every deadline is looked at when a message comes, so a backlog cannot starve one
 //! (S11), and the actor ends as soon as nobody holds its address.
 
+mod bookkeeping;
 pub mod breaker;
+mod budget;
 pub mod card;
 pub mod cooldown;
 pub mod credentials;
@@ -22,6 +24,7 @@ use serde_json::{Value, json};
 
 use self::{
     breaker::{Breaker, Change, Standing},
+    budget::Budget,
     card::Card,
     cooldown::Cooldown,
     credentials::CredentialState,
@@ -33,9 +36,16 @@ use crate::{
     board::{Line, Shut, Why},
     clock::Clock,
     fault,
+    ledger::{
+        self, Parts,
+        messages::{
+            Adjust, Learned, ListReservations, RaiseLimit, Reset, SetCalendar, Settle, Tend, View, Void,
+        },
+        reservation::{Keeper, Reservation},
+    },
     permits::Permits,
     supervisor::{
-        Guarded, Observe, Vitals,
+        Guarded, Mailbox, Observe, Vitals,
         mailbox::{Reply, takes},
     },
 };
@@ -50,6 +60,7 @@ pub struct Provider {
     permits: Permits,
     cooldown: Cooldown,
     credential: CredentialState,
+    budget: Budget,
     history: History,
     line: Arc<Line>,
     clock: Clock,
@@ -59,12 +70,14 @@ pub struct Provider {
 impl Provider {
     /// A healthy provider with nothing in flight, showing itself on `line`.
     #[must_use]
-    pub fn new(card: Arc<Card>, line: Arc<Line>, clock: Clock, vitals: Arc<Vitals>) -> Self {
+    pub(crate) fn new(card: Arc<Card>, line: Arc<Line>, parts: Parts, vitals: Arc<Vitals>) -> Self {
+        let clock = parts.clock;
         Self {
             breaker: Breaker::new(card.breaker, probe_limit(&card)),
             permits: Permits::new(card.limits.concurrency, line.in_flight_gauge()),
             cooldown: Cooldown::default(),
             credential: CredentialState::default(),
+            budget: Budget::new(&card, parts),
             history: History::default(),
             card,
             line,
@@ -96,6 +109,20 @@ impl Provider {
         self.line.show(self.shut(now), ailing);
     }
 
+    /// Holds what the request is expected to cost, in hands that give it back.
+    fn charge(&mut self, admit: &Admit, context: &Context<Self>) -> Result<Reservation, Shut> {
+        match self.budget.reserve(admit, ledger::moment(self.clock)) {
+            Ok(held) => {
+                let keeper = Keeper::Provider(Mailbox::own(context, &self.vitals));
+                Ok(Reservation::new(held, self.budget.payers(), keeper))
+            }
+            Err(shut) => {
+                self.inquire(context);
+                Err(shut)
+            }
+        }
+    }
+
     fn credential_rejected(&mut self, now: Instant) {
         if self.credential.rejected(now).is_some() {
             let name = self.card.name.as_str();
@@ -124,13 +151,16 @@ fn probe_limit(card: &Card) -> Duration {
 impl Actor for Provider {
     type Context = Context<Self>;
 
-    fn started(&mut self, _: &mut Self::Context) {
+    // Called after a restart too.
+    fn started(&mut self, context: &mut Self::Context) {
         self.show(self.clock.now());
+        self.inquire(context);
     }
 }
 
 impl Supervised for Provider {
     fn restarting(&mut self, _: &mut Self::Context) {
+        self.budget.book.doubt();
         self.restore();
         self.show(self.clock.now());
     }
@@ -142,20 +172,25 @@ impl Guarded for Provider {
     }
 
     fn renew(&mut self) {
-        let fresh =
-            Self::new(Arc::clone(&self.card), Arc::clone(&self.line), self.clock, Arc::clone(&self.vitals));
         // The breaker's rounds go on: what was sent before the rest has no say after it (I-17).
         self.breaker.close();
-        *self = Self { breaker: self.breaker.clone(), ..fresh };
+        self.permits = Permits::new(self.card.limits.concurrency, self.line.in_flight_gauge());
+        self.cooldown = Cooldown::default();
+        self.credential = CredentialState::default();
+        self.history = History::default();
+        self.budget.book.renew(ledger::moment(self.clock));
     }
 }
 
-takes!(Provider: Admit, ProbeAnswered, Report, Reconfigure, SetBreaker, Observe);
+takes!(
+    Provider: Admit, ProbeAnswered, Report, Reconfigure, SetBreaker, Adjust, Settle, Void, Learned, View, Reset,
+    RaiseLimit, ListReservations, SetCalendar, Tend, Observe
+);
 
 impl Handler<Admit> for Provider {
-    type Result = Result<Admitted, Shut>;
+    type Result = Result<(Admitted, Reservation), Shut>;
 
-    fn handle(&mut self, _: Admit, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, admit: Admit, context: &mut Self::Context) -> Self::Result {
         fault::point("provider.admit", &self.card.name);
         let now = self.clock.now();
         if let Some(shut) = self.shut(now) {
@@ -165,12 +200,13 @@ impl Handler<Admit> for Provider {
         // breaker half-open until its deadline.
         let full = Shut { why: Why::Full, until: now + FULL_FOR };
         let permit = self.permits.take().ok_or(full)?;
+        let charge = self.charge(&admit, context)?;
         let was_closed = matches!(self.breaker.standing(), Standing::Closed { .. });
         let pass = self.breaker.admit(now).ok_or(Shut { why: Why::BreakerOpen, until: now })?;
         if !was_closed {
             self.show(now);
         }
-        Ok(Admitted { card: Arc::clone(&self.card), permit, pass })
+        Ok((Admitted { card: Arc::clone(&self.card), permit, pass }, charge))
     }
 }
 
@@ -210,12 +246,14 @@ impl Handler<Report> for Provider {
 impl Handler<Reconfigure> for Provider {
     type Result = ();
 
-    fn handle(&mut self, Reconfigure(card): Reconfigure, _: &mut Self::Context) {
+    fn handle(&mut self, Reconfigure(card): Reconfigure, context: &mut Self::Context) {
         if card.credential != self.card.credential {
             self.credential = CredentialState::default();
         }
         self.permits.set_limit(card.limits.concurrency);
         self.breaker.reconfigure(card.breaker, probe_limit(&card));
+        self.budget.configure(&card, ledger::moment(self.clock));
+        self.inquire(context);
         self.card = card;
         self.show(self.clock.now());
     }
@@ -270,6 +308,7 @@ impl Handler<Observe> for Provider {
                 "rejections_in_a_row": self.credential.rejections_in_a_row(),
                 "disabled_until": self.credential.disabled_until(now).map(wall),
             },
+            "budget": self.budget.view(ledger::moment(self.clock)),
             "last_five_minutes": self.history.summary(now),
         });
         Reply(detail)

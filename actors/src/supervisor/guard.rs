@@ -27,7 +27,7 @@ use std::{
 };
 
 use actix::{
-    Actor, ArbiterHandle, Context, Supervised,
+    Actor, Arbiter, ArbiterHandle, Context, Supervised,
     dev::{ContextFut, channel},
 };
 use log::{error, warn};
@@ -54,7 +54,7 @@ impl Default for Leash {
 }
 
 /// Messages an actor's mailbox holds before those who ask are refused.
-const MAILBOX_CAPACITY: usize = 4_096;
+pub(super) const MAILBOX_CAPACITY: usize = 4_096;
 
 /// An actor that can live under guard.
 ///
@@ -91,6 +91,15 @@ where
         actix::spawn(Guard { actor, name, vitals, clock, leash, recent: VecDeque::new(), resting: None });
     });
     mailbox
+}
+
+/// The same, on the thread of whoever starts it.
+pub fn start_here<A, F>(clock: Clock, leash: Leash, name: String, make: F) -> Mailbox<A>
+where
+    A: Guarded,
+    F: FnOnce(&mut Context<A>, Arc<Vitals>) -> A + Send + 'static,
+{
+    start(&Arbiter::current(), clock, leash, name, make)
 }
 
 struct Guard<A: Guarded> {

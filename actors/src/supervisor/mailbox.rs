@@ -6,9 +6,10 @@
 use std::{fmt, sync::Arc};
 
 use actix::{
-    Actor, Addr, Context, Handler, Message,
+    Actor, Addr, AsyncContext, Context, Handler, Message,
     dev::{MessageResponse, OneshotSender},
 };
+use tokio::sync::oneshot;
 
 use super::vitals::{Vitals, Waiting};
 
@@ -66,6 +67,17 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
         self.address.do_send(Counted { message, waiting: self.vitals.message_sent() });
     }
 
+    /// An actor's way to itself, to be handed to those who will have something to tell it.
+    pub(crate) fn own(context: &Context<A>, vitals: &Arc<Vitals>) -> Self {
+        Self::new(context.address(), Arc::clone(vitals), super::guard::MAILBOX_CAPACITY)
+    }
+
+    /// Whether the actor has stopped for good.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        !self.address.connected()
+    }
+
     /// The actor's health.
     #[must_use]
     pub fn vitals(&self) -> &Arc<Vitals> {
@@ -117,6 +129,44 @@ where
         if let Some(asker) = asker {
             // Nobody waits for the answer any more: that is the asker's right.
             let _ = asker.send(self.0);
+        }
+    }
+}
+
+/// A handler's answer that may take a while, without keeping the actor from its other messages.
+#[derive(Debug)]
+pub enum Answer<T> {
+    /// Here it is.
+    Now(T),
+    /// The other end will have it. If that is dropped, the question counts as lost.
+    Later(oneshot::Receiver<T>),
+}
+
+impl<A, M, T> MessageResponse<A, M> for Answer<T>
+where
+    A: Actor,
+    M: Message<Result = T>,
+    T: 'static,
+{
+    fn handle(self, _: &mut A::Context, asker: Option<OneshotSender<T>>) {
+        let Some(mut asker) = asker else { return };
+        match self {
+            Self::Now(answer) => {
+                let _ = asker.send(answer);
+            }
+            Self::Later(answer) => {
+                actix::spawn(async move {
+                    tokio::select! {
+                        answer = answer => {
+                            if let Ok(answer) = answer {
+                                let _ = asker.send(answer);
+                            }
+                        }
+                        // Dropping our end tells whoever would answer that nobody waits.
+                        () = asker.closed() => {}
+                    }
+                });
+            }
         }
     }
 }

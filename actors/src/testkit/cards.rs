@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use protocol::{Format, Operation};
 
 use crate::{
-    dispatcher::messages::Ask,
-    ids::{KeyId, ProviderId, RequestId},
-    ledger::limits::Limits,
+    dispatcher::messages::{Ask, CallerLimits},
+    ids::{KeyId, ProviderId, RequestId, UserId},
+    ledger::{claim::Estimate, limits::Limits},
     money::Money,
     provider::card::{BreakerSettings, Card, Credential, Kind, Timeouts},
 };
@@ -51,6 +51,9 @@ pub fn ask(model: &str) -> Ask {
     Ask {
         request: RequestId::new(),
         key: KeyId(1),
+        user: UserId(1),
+        limits: CallerLimits::default(),
+        estimate: Estimate::default(),
         groups: Arc::new([]),
         format: Format::Anthropic,
         operation: Operation::Generate,

@@ -16,6 +16,15 @@ pub const PICK: &str = "dispatcher.pick";
 /// The session tracker takes up a question; its name is `tracker`.
 pub const RESOLVE: &str = "session.resolve";
 
+/// A ledger takes up the question whether there is room; its name is `user/1`.
+pub const RESERVE: &str = "ledger.reserve";
+/// A ledger takes up what a request has cost.
+pub const SETTLE: &str = "ledger.settle";
+/// A ledger takes up that a request cost nothing.
+pub const VOID: &str = "ledger.void";
+/// A ledger takes up what is on record.
+pub const LEARNED: &str = "ledger.learned";
+
 static ARMED: LazyLock<Mutex<Armed>> = LazyLock::new(Mutex::default);
 
 /// Makes the next `times` passes of `actor` through the point `name` panic.

@@ -7,6 +7,8 @@ pub mod fault;
 #[cfg(feature = "testkit")]
 pub mod leaving;
 #[cfg(feature = "testkit")]
+pub mod records;
+#[cfg(feature = "testkit")]
 pub mod simulation;
 #[cfg(feature = "testkit")]
 pub mod time;

@@ -1,13 +1,24 @@
 //! A caller's request, carried as the relay carries it; some callers leave on the way.
 
-use std::{fmt, rc::Rc, time::Duration};
+use std::{fmt, rc::Rc, sync::Arc, time::Duration};
 
 use rand::{RngExt, rngs::SmallRng};
 
-use super::world::{Held, World};
+use super::{
+    money::Money,
+    world::{Held, Holding, Search, World},
+};
 use crate::{
-    dispatcher::messages::{Ask, NoProvider},
+    dispatcher::{
+        journey::Journey,
+        messages::{Ask, CallerLimits, NoProvider},
+    },
     ids::{KeyId, ProviderId},
+    ledger::{
+        claim::{Denied, Estimate, Payers},
+        limits::AccountId,
+    },
+    money::Pico,
     provider::outcome::Outcome,
     session::id::SessionId,
     testkit::{cards, leaving::Leaving, upstream::even_ms},
@@ -16,7 +27,7 @@ use crate::{
 /// The model every simulated provider offers.
 pub(super) const MODEL: &str = "common";
 /// Finding a provider takes no longer than this, whatever rests.
-const LONGEST_SEARCH: Duration = Duration::from_secs(2);
+const LONGEST_SEARCH: Duration = Duration::from_secs(5);
 
 /// One caller with one request.
 pub(super) struct Caller {
@@ -58,12 +69,18 @@ impl Caller {
         let ask = self.ask();
         let mut journey = self.world.gateway.journey(ask);
         let mut failed = Vec::new();
+        let (key, estimate) = (journey.ask().key, journey.ask().estimate);
+        let payers = Payers::Caller(Money::user_of(key), key);
+        let (mut of_caller, mut of_provider) = (None, None);
         let now = self.world.now().at;
         self.world.checks.borrow_mut().request(now);
         loop {
             self.dawdle(5).await;
             let asked = self.world.now().at;
+            drop(of_provider.take());
+            let search = Search::begin(&self.world);
             let found = journey.next().await;
+            search.end();
             let searched = self.world.now().at.duration_since(asked);
             if searched > LONGEST_SEARCH {
                 self.world.broken(format_args!("{self} looked for a provider for {searched:?}"));
@@ -74,14 +91,29 @@ impl Caller {
             };
             let held = Held::take(&self.world, &self, &journey, &failed, grant);
             let provider = held.provider;
+            let amount = Money::holds(&estimate);
+            of_caller.get_or_insert_with(|| Holding::take(&self.world, payers, amount));
+            of_provider = Some(Holding::take(&self.world, Payers::Provider(provider), amount));
             if !failed.is_empty() {
                 self.world.mark("a failover found another");
             }
             match self.attempt(held).await {
                 Attempt::Failed(outcome) if journey.ended(provider, outcome) => failed.push(provider),
-                Attempt::Failed(_) | Attempt::Over => return,
+                Attempt::Failed(_) | Attempt::Over => return self.settle(&mut journey, provider, amount),
             }
         }
+    }
+
+    /// Writes down what it cost, and settles it; now and then it cost nothing.
+    fn settle(&mut self, journey: &mut Journey, provider: ProviderId, most: Pico) {
+        let cost = Pico(self.random.random_range(0..=most.0));
+        let Some(minute) = journey.minute().filter(|_| cost > Pico::ZERO) else { return };
+        let key = journey.ask().key;
+        let payers = [Payers::Caller(Money::user_of(key), key), Payers::Provider(provider)];
+        let accounts: Vec<_> = payers.into_iter().flat_map(Payers::accounts).collect();
+        let number = self.world.records.record(&accounts, minute, cost);
+        self.world.note(format_args!("{self} cost {cost}, record {number}"));
+        journey.settle(cost, Some((10, 10)), number);
     }
 
     async fn attempt(&mut self, mut held: Held) -> Attempt {
@@ -113,7 +145,15 @@ impl Caller {
 
     fn ask(&mut self) -> Ask {
         let key = KeyId(self.random.random_range(1..4));
-        let mut ask = Ask { key, ..cards::ask(MODEL) };
+        let user = Money::user_of(key);
+        let worst = Pico(self.random.random_range(1..10));
+        let estimate = Estimate { input: worst, worst_input: worst, input_tokens: 10, ..Estimate::default() };
+        let limits = {
+            let limits = self.world.limits.borrow();
+            let of = |account| limits.get(&account).map(Arc::clone).unwrap_or_default();
+            CallerLimits { user: of(AccountId::User(user)), key: of(AccountId::Key(key)) }
+        };
+        let mut ask = Ask { key, user, estimate, limits, ..cards::ask(MODEL) };
         if self.random.random_bool(0.6) {
             let conversation = self.random.random_range(0..6).to_string();
             ask.session = Some(SessionId::new(key, ask.format, MODEL, &conversation));
@@ -128,6 +168,8 @@ impl Caller {
         self.world.mark(match why {
             NoProvider::Unavailable { limited: true, .. } => "all were at their limits",
             NoProvider::Unavailable { limited: false, .. } => "none was available",
+            NoProvider::Denied(Denied::OverLimit(_)) => "a limit was reached",
+            NoProvider::Denied(Denied::CannotVerify(_)) => "nobody could say what was used",
             NoProvider::AllFailed => "all had failed",
             NoProvider::BudgetSpent => "the retry budget was spent",
             NoProvider::AttemptsSpent => "the attempts were spent",

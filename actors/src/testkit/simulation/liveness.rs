@@ -4,11 +4,14 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use super::{
+    money::{GIVEN_BACK, Money},
     operator::{configure, only},
     world::{Held, World},
 };
 use crate::{
+    Subject,
     dispatcher::messages::NoProvider,
+    ledger::limits::{AccountId, Limits},
     provider::{card::Card, outcome::Outcome},
     supervisor::roster::Condition,
     testkit::{cards, time},
@@ -18,12 +21,17 @@ use crate::{
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// A provider refuses for at most three reasons, one after the other: rest, cool-down, breaker, probes.
 const MOST_REFUSALS: u32 = 8;
+/// Longer than a ledger stays awake for nobody.
+const ASLEEP: Duration = Duration::from_secs(3_700);
 /// Enough good answers to close any breaker.
 const ANSWERS: u32 = 4;
 
 /// Requires that each provider serves again, and that nothing is left over.
 pub(super) async fn prove(world: &Rc<World>) {
     let all: Vec<_> = world.cards.borrow().iter().map(enabled).collect();
+    for account in Money::of_callers() {
+        world.money.borrow_mut().bound(account, &Limits::default());
+    }
     configure(world, all.clone()).await;
     for card in &all {
         serves_again(world, card).await;
@@ -33,12 +41,38 @@ pub(super) async fn prove(world: &Rc<World>) {
     time::quiet().await;
     world.look().await;
     everything_is_back(world).await;
+    every_cost_is_counted(world).await;
+}
+
+/// However the ends of requests were lost, nothing is reserved any more, and what is settled is what is on
+/// record, to the last digit; the same for ledgers that went to sleep meanwhile and are woken by the question.
+async fn every_cost_is_counted(world: &World) {
+    for pause in [GIVEN_BACK, ASLEEP] {
+        tokio::time::sleep(pause).await;
+        let unbound = Arc::<Limits>::default;
+        let callers = Money::of_callers().filter_map(|account| match account {
+            AccountId::User(user) => Some(Subject::User(user, unbound())),
+            AccountId::Key(key) => Some(Subject::Key(Money::user_of(key), key, unbound())),
+            AccountId::Provider(_) => None,
+        });
+        let providers: Vec<_> = world.cards.borrow().iter().map(|card| Subject::Provider(card.id)).collect();
+        for subject in callers.chain(providers) {
+            let verdict = match world.gateway.quota(subject.clone()).await {
+                Ok(Some(view)) => world.money.borrow().look_at_the_end(&view),
+                other => Err(format!("{subject:?} shows {other:?}")),
+            };
+            if let Err(promise) = verdict {
+                world.broken(promise);
+            }
+        }
+    }
 }
 
 fn enabled(card: &Arc<Card>) -> Arc<Card> {
     let mut card = Card::clone(card);
     card.version += 1;
     card.enabled = true;
+    card.limits = Limits { concurrency: card.limits.concurrency, ..Limits::default() };
     Arc::new(card)
 }
 
@@ -62,6 +96,7 @@ async fn serves_again(world: &Rc<World>, card: &Card) {
             }
             Err(why) => world.broken(format_args!("I-15: p{} does not serve again: {why:?}", card.id)),
         }
+        drop(journey);
         // An odd millisecond belongs to the inspector.
         tokio::time::sleep(Duration::from_millis(2)).await;
     }

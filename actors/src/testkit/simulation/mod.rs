@@ -13,6 +13,7 @@ mod caller;
 mod checks;
 mod homes;
 mod liveness;
+mod money;
 mod operator;
 mod seen;
 mod watch;
@@ -21,6 +22,7 @@ mod world;
 use std::{
     collections::BTreeMap,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -28,8 +30,8 @@ use actix::Arbiter;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use self::{caller::Caller, operator::Operator, world::World};
-use super::{fault, time, upstream::even_ms};
-use crate::{Gateway, Settings, clock::Clock, supervisor::Leash};
+use super::{fault, records::Manner, records::Records, time, upstream::even_ms};
+use crate::{Gateway, Settings, clock::Clock, ledger::queue::Waiting, supervisor::Leash};
 
 /// Callers that set out while faults are on.
 const CALLERS: u64 = 120;
@@ -64,6 +66,9 @@ pub fn settings(seed: u64) -> Settings {
         request_deadline: Duration::from_secs(120),
         leash: Leash { panics: 3, window: Duration::from_secs(10), rest: Duration::from_secs(10) },
         seed,
+        longest_request: money::LONGEST,
+        waiting: Waiting { most: 3, longest: Duration::from_secs(1) },
+        ..Settings::default()
     }
 }
 
@@ -75,11 +80,15 @@ pub fn run(seed: u64) -> Story {
     time::simulated(async move {
         let clock = time::clock();
         let settings = settings(seed);
-        let world = World::new(Gateway::start(&Arbiter::current(), clock, settings), settings);
+        let records = Arc::new(Records::default());
+        let settings = Settings { balances: Arc::<Records>::clone(&records), ..settings };
+        let gateway = Gateway::start(&Arbiter::current(), clock, settings.clone());
+        let world = World::new(gateway, settings, records);
         let mut random = SmallRng::seed_from_u64(seed);
         let inspector = actix::spawn(Rc::clone(&world).inspect());
         faults_on(&world, &mut random).await;
         fault::disarm_all();
+        world.records.answer(Manner::Prompt);
         world.upstream.heal();
         world.note("faults off");
         liveness::prove(&world).await;

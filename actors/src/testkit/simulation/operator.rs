@@ -11,17 +11,20 @@ use rand::{RngExt, rngs::SmallRng};
 
 use super::{
     caller::MODEL,
+    money::Money,
     watch::{GOOD_PROBES, THRESHOLD},
     world::World,
 };
 use crate::{
+    Subject,
     ids::ProviderId,
-    ledger::limits::Limits,
+    ledger::limits::{AccountId, Limits, Span},
+    money::Pico,
     provider::{
         card::{BreakerSettings, Card, Timeouts},
         messages::SetBreaker,
     },
-    testkit::{cards, fault, upstream::even_ms},
+    testkit::{cards, fault, records::Manner, upstream::even_ms},
 };
 
 /// Longer than the time of troubles.
@@ -62,10 +65,51 @@ impl Operator {
                 5 => self.swap_names().await,
                 6 => self.come_or_go().await,
                 7..9 => self.unbind().await,
-                9..16 => self.bad_luck(),
+                9..14 => self.bad_luck(),
+                14 => self.away_or_back(),
+                15..19 => self.limits().await,
                 _ => {}
             }
         }
+    }
+
+    /// Another limit for some user or key; now and then a reset.
+    async fn limits(&mut self) {
+        let nth = self.random.random_range(0..5);
+        let Some(account) = Money::of_callers().nth(nth) else { return };
+        let mut limits =
+            Limits { concurrency: self.random.random_bool(0.2).then_some(2), ..Limits::default() };
+        for span in Span::ALL {
+            let most = [30, 100, 300, 1_000][self.random.random_range(0..4)];
+            limits.usd[span] = self.random.random_bool(0.7).then_some(Pico(most));
+        }
+        self.world.note(format_args!("operator binds {account}: {limits:?}"));
+        self.world.money.borrow_mut().bound(account, &limits);
+        let limits = Arc::new(limits);
+        self.world.limits.borrow_mut().insert(account, Arc::clone(&limits));
+        let subject = match account {
+            AccountId::User(user) => Subject::User(user, limits),
+            AccountId::Key(key) => Subject::Key(Money::user_of(key), key, limits),
+            AccountId::Provider(provider) => Subject::Provider(provider),
+        };
+        if self.random.random_bool(0.2)
+            && let Ok(Some(forgiven)) = self.world.gateway.reset(subject, Span::Day).await
+        {
+            self.world.records.record_reset(account, Span::Day, forgiven);
+            self.world.note(format_args!("operator resets {account}: {forgiven:?}"));
+            self.world.mark("a window was reset");
+        }
+    }
+
+    /// Whoever keeps the records is slow, away, or well again.
+    fn away_or_back(&mut self) {
+        let manner = match self.random.random_range(0..4) {
+            0 => Manner::Away,
+            1 => Manner::Late(even_ms(&mut self.random, 2..4_000)),
+            _ => Manner::Prompt,
+        };
+        self.world.note(format_args!("records: {manner:?}"));
+        self.world.records.answer(manner);
     }
 
     fn some(&mut self) -> usize {
@@ -129,9 +173,14 @@ impl Operator {
         let nth = self.some();
         let (id, name) = (self.cards[nth].id, self.cards[nth].name.clone());
         let times = self.random.random_range(1..6);
-        let (point, actor, times) = match self.random.random_range(0..8) {
+        let user = format!("user/{}", self.random.random_range(1..3));
+        let (point, actor, times) = match self.random.random_range(0..12) {
             0..3 => (fault::ADMIT, name, times),
             3..6 => (fault::REPORT, name, times),
+            8 => (fault::RESERVE, user, times),
+            9 => (fault::SETTLE, user, times),
+            10 => (fault::VOID, user, times),
+            11 => (fault::LEARNED, user, times),
             // Seldom enough that the dispatcher never has to rest: the whole house would.
             6 if self.dispatcher_is_calm() => (fault::PICK, "dispatcher".to_owned(), 2),
             _ => (fault::RESOLVE, "tracker".to_owned(), times),
@@ -161,10 +210,12 @@ impl Operator {
         let (id, name) = (self.last_id, format!("name {}", self.names));
         let open_ms = [4_000, 10_000, 20_000][self.random.random_range(0..3)];
         let concurrency = self.random.random_bool(0.5).then_some(3);
+        let usd_5h = self.random.random_bool(0.3).then_some(Pico(300));
         let card = cards::with(id, |card| {
             card.name = name;
             card.allowed_models = vec![MODEL.to_owned(), only(ProviderId(id))];
             card.limits = Limits { concurrency, ..Limits::default() };
+            card.limits.usd[Span::FiveHours] = usd_5h;
             card.breaker =
                 BreakerSettings { failure_threshold: THRESHOLD, open_ms, half_open_successes: GOOD_PROBES };
             card.timeouts = Timeouts { connect_ms: 2_000, first_byte_ms: 10_000, ..Timeouts::default() };

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::{
     Story,
     checks::{Arrival, Checks, Look, Now},
+    money::Money,
     seen, since, wall,
 };
 use crate::{
@@ -24,9 +25,14 @@ use crate::{
         journey::Journey,
     },
     ids::ProviderId,
+    ledger::{
+        claim::Payers,
+        limits::{AccountId, Limits},
+    },
+    money::Pico,
     provider::{card::Card, outcome::Outcome},
     session::id::SessionId,
-    testkit::{trace::Trace, upstream::Upstream},
+    testkit::{records::Records, trace::Trace, upstream::Upstream},
 };
 
 /// The world of one story.
@@ -35,6 +41,10 @@ pub(super) struct World {
     pub(super) settings: Settings,
     pub(super) upstream: Rc<Upstream>,
     pub(super) checks: RefCell<Checks>,
+    pub(super) money: RefCell<Money>,
+    pub(super) records: Arc<Records>,
+    /// What binds each user and key.
+    pub(super) limits: RefCell<BTreeMap<AccountId, Arc<Limits>>>,
     /// What the operator configured last.
     pub(super) cards: RefCell<Vec<Arc<Card>>>,
     trace: RefCell<Trace>,
@@ -46,13 +56,16 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(gateway: Gateway, settings: Settings) -> Rc<Self> {
+    pub(super) fn new(gateway: Gateway, settings: Settings, records: Arc<Records>) -> Rc<Self> {
         Rc::new(Self {
             start: gateway.clock().now(),
             gateway,
-            settings,
             upstream: Rc::default(),
-            checks: RefCell::new(Checks::new(settings)),
+            money: RefCell::new(Money::new(Arc::clone(&records))),
+            records,
+            limits: RefCell::default(),
+            checks: RefCell::new(Checks::new(settings.clone())),
+            settings,
             cards: RefCell::default(),
             trace: RefCell::default(),
             marks: RefCell::default(),
@@ -114,7 +127,8 @@ impl World {
                 everyone
             }
             Look::At(some) => {
-                let asked = some.iter().map(|(kind, name)| self.gateway.actor(kind, name));
+                let ledgers = self.money.borrow_mut().due();
+                let asked = some.iter().chain(&ledgers).map(|(kind, name)| self.gateway.actor(kind, name));
                 futures_util::future::join_all(asked).await.into_iter().flatten().collect()
             }
         };
@@ -122,6 +136,8 @@ impl World {
             self.mark("an actor rested");
         }
         let verdict = self.checks.borrow_mut().quiet(&actors, self.now());
+        self.keep(verdict);
+        let verdict = self.money.borrow_mut().quiet(&actors, self.now().at);
         self.keep(verdict);
     }
 
@@ -138,6 +154,50 @@ impl World {
         let simulated = since(clock, self.start);
         let marks = self.marks.take();
         Story { seed, digest: trace.digest(), steps: trace.lines(), simulated, marks, broken, tail }
+    }
+}
+
+/// What a request holds of some accounts, as the world counts it.
+pub(super) struct Holding {
+    world: Rc<World>,
+    payers: Payers,
+    amount: Pico,
+}
+
+impl Holding {
+    pub(super) fn take(world: &Rc<World>, payers: Payers, amount: Pico) -> Self {
+        world.money.borrow_mut().takes(payers, amount);
+        Self { world: Rc::clone(world), payers, amount }
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.world.money.borrow_mut().gives_back(self.payers, self.amount);
+    }
+}
+
+/// A request that looks for a provider, and may hold what nobody has seen yet.
+pub(super) struct Search(Option<Rc<World>>);
+
+impl Search {
+    pub(super) fn begin(world: &Rc<World>) -> Self {
+        world.money.borrow_mut().searches();
+        Self(Some(Rc::clone(world)))
+    }
+
+    pub(super) fn end(mut self) {
+        if let Some(world) = self.0.take() {
+            world.money.borrow_mut().found();
+        }
+    }
+}
+
+impl Drop for Search {
+    fn drop(&mut self) {
+        if let Some(world) = self.0.take() {
+            world.money.borrow_mut().left_searching(world.now().at);
+        }
     }
 }
 
