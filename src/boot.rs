@@ -1,5 +1,7 @@
 //! The only file that knows every room: builds the house, serves, and closes it down in order.
 
+mod foundation;
+
 use std::{
     future::Future,
     io::{self, Write},
@@ -23,6 +25,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use self::foundation::{Foundation, lay_when_there, open_store};
 use crate::{
     admin::{self, Admin},
     config::{
@@ -43,7 +46,7 @@ use crate::{
         sealing::Sealer,
         sealing_key::SealingKey,
     },
-    store::{Store, StoreError},
+    store::Store,
     upstream::{self, Clients, fetch::Fetch},
 };
 
@@ -51,8 +54,6 @@ use crate::{
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// How long what runs may take to be broken off once its time is over: an error event has to leave.
 const BREAK_OFF_WITHIN: Duration = Duration::from_secs(5);
-/// How often a database is looked for that is away at the start.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long a client's idle connection is kept. Longer than clients keep theirs, so that neither side closes
 /// just as the other sends.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
@@ -138,33 +139,6 @@ where
     Ok(())
 }
 
-/// Lays the foundation, waiting for a database that is away. Meanwhile `/readyz` says so, and everything else
-/// is refused.
-async fn lay_when_there(config: &Config, listener: &TcpListener) -> anyhow::Result<Foundation> {
-    let mut waiting: Option<ServerHandle> = None;
-    loop {
-        match Foundation::lay(config).await {
-            Err(error) if error.downcast_ref().is_some_and(StoreError::is_temporary) => {
-                if waiting.is_none() {
-                    log::warn!("waiting for the database, nothing is served until it is there: {error:#}");
-                    let server = HttpServer::new(|| App::new().configure(ops::configure_waiting));
-                    let server = server.workers(1).disable_signals().listen(listener.try_clone()?)?.run();
-                    waiting = Some(server.handle());
-                    actix_web::rt::spawn(server);
-                }
-                sleep(TRY_AGAIN_AFTER).await;
-            }
-            laid => {
-                if let Some(waiting) = waiting {
-                    log::info!("the database is there");
-                    waiting.stop(false).await;
-                }
-                return laid;
-            }
-        }
-    }
-}
-
 /// Waits until what an earlier process left in the journal is posted. Until then nothing is admitted, and
 /// `/readyz` says why.
 async fn replay(recorder: &Recorder) {
@@ -227,49 +201,6 @@ pub async fn reset_admin_token(config: Config) -> anyhow::Result<()> {
         writeln!(io::stdout(), "{token}")?;
     }
     Ok(())
-}
-
-/// What stands before anything is served.
-struct Foundation {
-    store: Store,
-    key: SealingKey,
-    token: AdminToken,
-    new_admin_token: Option<String>,
-    upstream: upstream::Settings,
-}
-
-impl Foundation {
-    async fn lay(config: &Config) -> anyhow::Result<Self> {
-        let (store, key) = open_store(config)?;
-        if config.store.auto_migrate {
-            let applied = store.migrate().await.context("migrations")?;
-            if !applied.is_empty() {
-                log::info!("{} migrations applied", applied.len());
-            }
-        } else {
-            let pending = store.pending_migrations().await.context("migrations")?;
-            if !pending.is_empty() {
-                bail!("{} migrations are pending; run `pointsman migrate`", pending.len());
-            }
-        }
-        let configured = config.secrets.admin_token.as_ref().map(|token| token.reveal());
-        let stored = store.admin_token_digest().await?;
-        let Settled { token, store: digest, made } =
-            AdminToken::settle(Digester::for_admin_token(&key), configured, stored).context("admin_token")?;
-        if let Some(digest) = digest {
-            store.put_admin_token_digest(&digest).await?;
-        }
-        let upstream = upstream::Settings::new(None)?;
-        Ok(Self { store, key, token, new_admin_token: made, upstream })
-    }
-}
-
-fn open_store(config: &Config) -> anyhow::Result<(Store, SealingKey)> {
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("data_dir: cannot make {}", config.data_dir.display()))?;
-    let key = config.secrets.load_sealing_key(&config.data_dir).context("sealing key")?;
-    let store = Store::open(&config.store, Sealer::new(&key)).context("store.url")?;
-    Ok((store, key))
 }
 
 /// Everything the rooms are made from.

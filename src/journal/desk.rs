@@ -9,15 +9,14 @@
 
 use std::{
     cell::RefCell,
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
+    os::unix::fs::DirBuilderExt as _,
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use actors::ids::RequestId;
@@ -31,71 +30,9 @@ use super::{
     record::Record,
     replay,
     segments::{Place, Segments},
+    settings::{self, JournalError, JournalSettings, NoRoom, Sync},
     syncer::Syncer,
 };
-
-/// What the journal's directory is called.
-pub(super) const FOLDER: &str = "journal";
-/// What holds other processes off.
-const LOCK_FILE: &str = "lock";
-
-/// When what was written is made to outlast a power cut. The death of the process loses nothing either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sync {
-    /// Whenever the system thinks fit.
-    Off,
-    /// At most so long after it was written.
-    Every(Duration),
-    /// Before the first byte goes to an upstream.
-    Always,
-}
-
-/// How a journal is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JournalSettings {
-    /// Where the journal's folder is.
-    pub data_dir: PathBuf,
-    /// The bound on all of its files; new work is refused from nine tenths of it on.
-    pub max_bytes: u64,
-    /// When it is made to outlast a power cut.
-    pub sync: Sync,
-    /// How many rows a second the database gets beyond what comes in, while it catches up after an outage.
-    pub drain_rows_per_s: u32,
-}
-
-impl JournalSettings {
-    /// The usual settings for a journal in `data_dir`.
-    #[must_use]
-    pub fn new(data_dir: &Path) -> Self {
-        Self {
-            data_dir: data_dir.to_owned(),
-            max_bytes: 1 << 30,
-            sync: Sync::Every(Duration::from_millis(50)),
-            drain_rows_per_s: 5_000,
-        }
-    }
-}
-
-/// Why there is no journal.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// Two processes would write over each other's frames.
-    #[error("{} is used by another process of ours; give each its own data_dir", .0.display())]
-    InUse(PathBuf),
-    /// The files can't be read or made.
-    #[error("{}: {cause}", directory.display())]
-    Files {
-        /// The journal's folder.
-        directory: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-}
-
-/// New work can't be written down, so it must not begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the journal has no room")]
-pub struct NoRoom;
 
 /// Takes frames and records. `Q` is a question for the writer.
 pub(super) struct Desk<Q> {
@@ -140,10 +77,10 @@ thread_local! {
 impl<Q: Send + 'static> Desk<Q> {
     /// Opens the journal: what an earlier process left in it is first in the queue. Says how much that is.
     pub(super) fn open(settings: JournalSettings) -> Result<(Arc<Self>, usize), JournalError> {
-        let directory = settings.data_dir.join(FOLDER);
+        let directory = settings.data_dir.join(settings::FOLDER);
         let files = |cause| JournalError::Files { directory: directory.clone(), cause };
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(files)?;
-        let lock = lock(&directory)?;
+        let lock = settings::lock(&directory)?;
         let left = replay::look(&directory).map_err(files)?;
         let segments = Segments::follow(&directory, left.segments, settings.max_bytes).map_err(files)?;
         let replayed = left.finals.map_or(0, |stretch| stretch.finals) + left.incomplete.len();
@@ -366,18 +303,5 @@ impl<Q> Tray<Q> {
             }
         }
         Ok(())
-    }
-}
-
-fn lock(directory: &Path) -> Result<File, JournalError> {
-    let path = directory.join(LOCK_FILE);
-    let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
-    let file = open.map_err(|cause| JournalError::Files { directory: directory.to_owned(), cause })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(JournalError::InUse(directory.to_owned())),
-        Err(TryLockError::Error(cause)) => {
-            Err(JournalError::Files { directory: directory.to_owned(), cause })
-        }
     }
 }

@@ -21,6 +21,7 @@ pub mod record;
 pub mod recorder;
 mod replay;
 mod segments;
+mod settings;
 mod syncer;
 pub mod writer;
 pub(crate) mod written;

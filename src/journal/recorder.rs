@@ -22,7 +22,7 @@ use std::{
 
 use tokio::{sync::oneshot, time::timeout};
 
-pub use super::desk::{JournalError, JournalSettings, NoRoom, Sync};
+pub use super::settings::{JournalError, JournalSettings, NoRoom, Sync};
 use super::{
     balances::{Away, BalancesAnswer, BalancesAsk},
     desk::Desk,
@@ -201,5 +201,5 @@ impl Drop for Held {
 }
 
 #[cfg(test)]
-#[path = "recorder_tests.rs"]
+#[path = "recorder_tests/mod.rs"]
 mod tests;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::desk::{Desk, Sync};
+use super::{desk::Desk, settings::Sync};
 
 /// How long to wait before a full disk is tried again, and between syncs that nobody waits for.
 const REST: Duration = Duration::from_millis(50);

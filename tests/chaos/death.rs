@@ -145,6 +145,8 @@ async fn look_back(premises: &Premises, upstream: &Running, truth: &mut Truth) -
     let rows = rows::all(&store).await;
     let settlements = truth.check(&rows);
     assert_eq!(store.drift().await.unwrap(), [], "I-04");
+    let left = premises.files().into_iter().filter(|path| path.extension().is_some_and(|e| e == "journal"));
+    assert_eq!(left.count(), 0, "an orderly end leaves nothing to replay");
     (rows.len(), format!("{settlements:?}"))
 }
 

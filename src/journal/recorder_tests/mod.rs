@@ -1,4 +1,8 @@
-//! The recorder against a scripted log, on a paused clock.
+//! The recorder against a scripted log, on a paused clock: what is committed, and what is not.
+
+mod deaths;
+mod questions;
+mod room;
 
 use std::{
     collections::HashSet,
@@ -20,6 +24,7 @@ use crate::journal::{
     balances::Balance,
     intent::tests::intent,
     record::{Ending, Settlement},
+    settings::FOLDER,
     writer::InsertError,
 };
 
@@ -118,12 +123,12 @@ impl Rig {
         let Self { recorder, directory, .. } = self;
         // What is on disk is copied away, as a dead process leaves it: nothing tidies up.
         let left = tempfile::tempdir().unwrap();
-        let folder = directory.path().join(crate::journal::desk::FOLDER);
-        std::fs::create_dir(left.path().join(crate::journal::desk::FOLDER)).unwrap();
+        let folder = directory.path().join(FOLDER);
+        std::fs::create_dir(left.path().join(FOLDER)).unwrap();
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap();
-            std::fs::copy(&path, left.path().join(crate::journal::desk::FOLDER).join(name)).unwrap();
+            std::fs::copy(&path, left.path().join(FOLDER).join(name)).unwrap();
         }
         drop((recorder, writer, directory));
         let settings = JournalSettings::new(left.path());
@@ -260,243 +265,6 @@ async fn a_record_that_is_set_aside_can_be_read_there() {
     assert_eq!((&kept["model"], &kept["user_agent"]), (&"m\0".into(), &"line\nbreak".into()));
     assert_eq!((&kept["metering"]["class"], &kept["settlement"]), (&"none".into(), &"free".into()));
     assert_eq!((rig.recorder.backlog(), rig.recorder.snapshot().set_aside), (0, 1));
-}
-
-#[actix::test]
-async fn i42_new_work_is_refused_at_nine_tenths_and_running_work_is_still_recorded() {
-    let directory = tempfile::tempdir().unwrap();
-    let settings = JournalSettings { max_bytes: 20_000, ..JournalSettings::new(directory.path()) };
-    let (rig, writer) = Rig::opened(Scripted::default(), directory, settings);
-    let mut taken = 0;
-    while rig.recorder.has_room() {
-        rig.record(&records(1));
-        taken += 1;
-    }
-    assert!((18_000..19_000).contains(&rig.recorder.snapshot().journal_bytes));
-    assert_eq!(rig.recorder.intent(&intent(RequestId::new(), 1)).await, Err(NoRoom));
-    rig.record(&records(3));
-    assert_eq!(rig.recorder.snapshot().backlog, taken + 3);
-    let flushed = rig.recorder.clone();
-    futures_util::future::join(async move { flushed.flush().await }, async {
-        drop(rig.recorder);
-        writer.run().await;
-    })
-    .await;
-    assert_eq!(rig.log.0.lock().unwrap().stored.len(), taken + 3);
-}
-
-#[actix::test]
-async fn i42_a_long_outage_costs_disk_and_not_memory() {
-    let (rig, writer) = Rig::halted(Script::default());
-    let sent = records(9_000);
-    rig.record(&sent);
-    assert_eq!(rig.recorder.backlog(), 9_000);
-    actix::spawn(writer.run());
-    rig.recorder.flush().await;
-    assert_eq!(rig.stored(), ids(&sent), "those read back from the journal keep their turn");
-    assert_eq!((rig.recorder.backlog(), rig.recorder.snapshot().committed), (0, 9_000));
-}
-
-#[actix::test]
-async fn i42_after_an_outage_the_backlog_is_worked_off_at_the_set_rate() {
-    let directory = tempfile::tempdir().unwrap();
-    let settings = JournalSettings { drain_rows_per_s: 1_000, ..JournalSettings::new(directory.path()) };
-    let (rig, writer) = Rig::opened(Scripted::default(), directory, settings);
-    rig.record(&records(9_096));
-    tokio::time::pause();
-    actix::spawn(writer.run());
-    let began = Instant::now();
-    rig.recorder.flush().await;
-    // What was in memory goes at once, the 5,000 that were not at 1,000 a second.
-    let took = began.elapsed().as_millis();
-    assert!((4_400..=5_100).contains(&took), "{took} ms");
-}
-
-#[actix::test]
-async fn i39_what_a_dead_process_left_is_posted_by_the_next() {
-    let (rig, writer) = Rig::halted(Script::default());
-    let sent = records(700);
-    rig.record(&sent);
-    let begun = RequestId::new();
-    rig.recorder.intent(&intent(begun, 1)).await.unwrap();
-    let told = Progress {
-        request: begun,
-        at: DateTime::UNIX_EPOCH,
-        input_tokens: 1,
-        output_tokens: 2,
-        cost: Some(Pico(3)),
-    };
-    rig.recorder.progress(&told);
-    let (rig, writer) = rig.dies(writer, Script::default());
-    assert!(!rig.recorder.has_replayed());
-    assert_eq!(rig.recorder.snapshot().to_replay, 701);
-    // What comes meanwhile is posted behind it.
-    let number = rig.recorder.record(records(1).remove(0));
-    actix::spawn(writer.run());
-    rig.recorder.flush().await;
-    assert!(rig.recorder.has_replayed());
-    assert_eq!(rig.stored()[..700], ids(&sent));
-    assert_eq!((rig.stored()[700], rig.stored().len(), number), (begun, 702, 1));
-    assert_eq!(rig.recorder.backlog(), 0);
-}
-
-#[actix::test]
-async fn i40_replaying_again_and_again_stores_nothing_twice() {
-    let (rig, writer) = Rig::halted(Script::default());
-    let sent = records(10);
-    rig.record(&sent);
-    let begun = RequestId::new();
-    rig.recorder.intent(&intent(begun, 1)).await.unwrap();
-    let (rig, writer) = rig.dies(writer, Script::default());
-    // Dies again before anything was posted, and again after everything was.
-    let (rig, writer) = rig.dies(writer, Script::default());
-    let log = rig.log.clone();
-    let writer = actix::spawn(writer.run());
-    rig.recorder.flush().await;
-    let stored = rig.stored();
-    writer.abort();
-    let _ = writer.await;
-    assert_eq!(stored.len(), 11);
-    assert_eq!(log.0.lock().unwrap().stored, stored);
-}
-
-#[actix::test]
-async fn an_orderly_end_leaves_nothing_to_replay() {
-    let (rig, writer) = Rig::halted(Script::default());
-    let running = RequestId::new();
-    rig.recorder.intent(&intent(running, 1)).await.unwrap();
-    rig.recorder.record(Record { id: running, ..records(1).remove(0) });
-    rig.record(&records(5));
-    let Rig { recorder, directory, .. } = rig;
-    drop(recorder);
-    writer.run().await;
-    let folder = directory.path().join(crate::journal::desk::FOLDER);
-    let patience = std::time::Instant::now() + Duration::from_secs(10);
-    loop {
-        let left: Vec<_> =
-            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        if left == ["lock"] {
-            break;
-        }
-        // The thread that syncs may be the last to let go of it.
-        assert!(std::time::Instant::now() < patience, "{left:?}");
-        std::thread::yield_now();
-    }
-}
-
-#[actix::test]
-async fn one_directory_serves_one_process() {
-    let (rig, _writer) = Rig::halted(Script::default());
-    let settings = JournalSettings::new(rig.directory.path());
-    let Err(error) = recorder(rig.log.clone(), Quarantine::new(rig.directory.path()), settings) else {
-        panic!("two writers in one journal");
-    };
-    assert!(error.to_string().contains("is used by another process"), "{error}");
-}
-
-#[actix::test]
-async fn with_every_intent_synced_it_is_on_disk_before_anything_is_sent() {
-    let directory = tempfile::tempdir().unwrap();
-    let settings = JournalSettings { sync: Sync::Always, ..JournalSettings::new(directory.path()) };
-    let (rig, _writer) = Rig::opened(Scripted::default(), directory, settings);
-    for _ in 0..3 {
-        rig.recorder.intent(&intent(RequestId::new(), 1)).await.unwrap();
-        let frames = rig.recorder.held.desk.tray().frames;
-        assert_eq!(*rig.recorder.held.desk.synced.borrow(), frames);
-    }
-}
-
-#[actix::test]
-async fn i42_on_a_full_disk_nothing_new_begins_and_what_runs_is_kept_and_tried_again() {
-    use std::sync::atomic::AtomicBool;
-    static FULL: AtomicBool = AtomicBool::new(false);
-    fn write(file: &std::fs::File, bytes: &[u8], at: u64) -> std::io::Result<()> {
-        use std::os::unix::fs::FileExt as _;
-        if FULL.load(Relaxed) {
-            // As a full disk does it: some of it is written.
-            file.write_all_at(&bytes[..bytes.len() / 2], at)?;
-            return Err(std::io::ErrorKind::StorageFull.into());
-        }
-        file.write_all_at(bytes, at)
-    }
-    let (rig, writer) = Rig::halted(Script::default());
-    rig.recorder.held.desk.tray().segments.write = write;
-    let (running, before) = (RequestId::new(), records(2));
-    rig.recorder.intent(&intent(running, 1)).await.unwrap();
-    rig.record(&before);
-    FULL.store(true, Relaxed);
-    let ended = Record { id: running, ..records(1).remove(0) };
-    rig.recorder.record(ended);
-    assert!(!rig.recorder.has_room());
-    assert!(rig.recorder.snapshot().journal_trouble.is_some());
-    assert_eq!(rig.recorder.intent(&intent(RequestId::new(), 1)).await, Err(NoRoom));
-    rig.record(&records(3));
-    assert_eq!(rig.recorder.backlog(), 6);
-    FULL.store(false, Relaxed);
-    let patience = std::time::Instant::now() + Duration::from_secs(20);
-    while !rig.recorder.has_room() {
-        assert!(std::time::Instant::now() < patience, "nobody tries again");
-        std::thread::yield_now();
-    }
-    assert!(rig.recorder.intent(&intent(RequestId::new(), 1)).await.is_ok());
-    // Everything is in the journal now, in its order, and nothing of what was torn.
-    let (rig, writer) = rig.dies(writer, Script::default());
-    assert_eq!(rig.recorder.snapshot().journal_damaged, 0);
-    actix::spawn(writer.run());
-    rig.recorder.flush().await;
-    assert_eq!(rig.stored().len(), 7);
-    assert_eq!(rig.stored()[..3], [before[0].id, before[1].id, running]);
-}
-
-#[actix::test]
-async fn a_question_hears_everything_that_was_recorded_before_and_up_to_which_number() {
-    let rig = Rig::new(Script::default());
-    let ask = || BalancesAsk { account: AccountId::User(UserId(1)), ranges: vec![0..1], by_minute: None };
-    let numbers: Vec<u64> = records(3).into_iter().map(|record| rig.recorder.record(record)).collect();
-    assert_eq!(numbers, [1, 2, 3]);
-    let first = rig.recorder.balances(vec![ask(), ask()]);
-    let second = async {
-        rig.recorder.record(records(1).remove(0));
-        rig.recorder.balances(vec![ask()]).await
-    };
-    let (first, second) = futures_util::future::join(first, second).await;
-    let (first, second) = (first.unwrap(), second.unwrap());
-    assert_eq!((first.includes, first.balances.len(), first.balances[0].sums[0]), (3, 2, Pico(3)));
-    assert_eq!((second.includes, second.balances[0].sums[0]), (4, Pico(4)));
-}
-
-#[actix::test]
-async fn while_the_database_is_away_a_question_is_refused_and_not_left_waiting() {
-    let rig = Rig::new(Script { away: usize::MAX, ..Script::default() });
-    let ask = || vec![BalancesAsk { account: AccountId::User(UserId(1)), ranges: vec![], by_minute: None }];
-    assert!(rig.recorder.balances(ask()).await.is_err(), "asked the database");
-    rig.record(&records(1));
-    let began = Instant::now();
-    assert!(rig.recorder.balances(ask()).await.is_err(), "in the queue when that was noticed");
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    rig.script(|script| script.away = 0);
-    rig.recorder.flush().await;
-    assert!(rig.recorder.balances(ask()).await.is_ok());
-}
-
-#[actix::test]
-async fn i39_the_end_of_a_dead_request_is_told_as_such() {
-    let (rig, writer) = Rig::halted(Script::default());
-    let (lonely, twice) = (RequestId::new(), RequestId::new());
-    rig.recorder.intent(&intent(lonely, 1)).await.unwrap();
-    rig.recorder.intent(&intent(twice, 1)).await.unwrap();
-    rig.recorder.intent(&intent(twice, 2)).await.unwrap();
-    let (rig, _writer) = rig.dies(writer, Script::default());
-    let left = crate::journal::replay::look(&rig.recorder.held.desk.directory).unwrap();
-    assert_eq!((left.finals.map(|stretch| stretch.finals), left.incomplete.len()), (Some(2), 0));
-    let mut ends =
-        crate::journal::read_back::ReadBack::new(&rig.recorder.held.desk.directory, left.finals.unwrap());
-    for (id, attempts) in [(lonely, 1), (twice, 2)] {
-        let (_, record) = ends.next().unwrap();
-        assert_eq!((record.id, record.attempts.len()), (id, attempts));
-        assert_eq!((record.ending, record.settlement), (Ending::Incomplete, Settlement::Disputed));
-    }
-    assert_eq!(rig.segments(), 2);
 }
 
 #[actix::test]
