@@ -40,12 +40,7 @@ use crate::{
     },
     ops::{self, Ops},
     proxy::{self, Proxy},
-    secrets::{
-        admin_token::{AdminToken, Settled},
-        digest::Digester,
-        sealing::Sealer,
-        sealing_key::SealingKey,
-    },
+    secrets::{admin_token::AdminToken, digest::Digester},
     store::Store,
     upstream::{self, Clients, fetch::Fetch},
 };
