@@ -17,7 +17,7 @@ use actix_web::{
     dev::ServerHandle,
     web::{self, Data},
 };
-use actors::{Gateway, clock::Clock};
+use actors::{Gateway, clock::Clock, ledger::queue::Waiting};
 use anyhow::{Context, bail};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -52,6 +52,8 @@ const BREAK_OFF_WITHIN: Duration = Duration::from_secs(5);
 /// How long a client's idle connection is kept. Longer than clients keep theirs, so that neither side closes
 /// just as the other sends.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
+/// The longest any provider may be given for an answer; what is reserved for longer is given back.
+const LONGEST_ANSWER: Duration = Duration::from_secs(24 * 3600);
 /// How long a request's head may take to arrive.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
@@ -223,15 +225,20 @@ struct Rooms {
 impl Rooms {
     fn make(plan: Plan, state_thread: &ArbiterHandle) -> Self {
         let Plan { config, foundation, recorder, drain } = plan;
-        let Foundation { store, key, token, new_admin_token, upstream } = foundation;
-        let settings = actors::Settings {
+        let Foundation { store, key, token, new_admin_token, upstream, settings } = foundation;
+        let behaviour = actors::Settings {
             session_ttl: config.routing.session_ttl,
             max_attempts: config.routing.max_attempts,
             request_deadline: config.routing.request_deadline,
             leash: config.routing.leash,
             seed: rand::random(),
+            // An attempt that begins at the last moment may still take all of its provider's time.
+            longest_request: config.routing.request_deadline + LONGEST_ANSWER,
+            balances: Arc::new(recorder.clone()),
+            calendar: settings.calendar(config.time_zone),
+            waiting: Waiting { most: settings.waiting.queue as usize, longest: settings.waiting.wait() },
         };
-        let gateway = Gateway::start(state_thread, Clock::system(), settings);
+        let gateway = Gateway::start(state_thread, Clock::system(), behaviour);
         gateway.watch(state_thread);
         let digester = Digester::for_api_keys(&key);
         let current =

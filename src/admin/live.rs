@@ -2,8 +2,12 @@
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use actors::{
-    dispatcher::{PROVIDER, messages::Ask},
-    ids::{KeyId, ProviderId, RequestId},
+    dispatcher::{
+        PROVIDER,
+        messages::{Ask, CallerLimits},
+    },
+    ids::{KeyId, ProviderId, RequestId, UserId},
+    ledger::claim::Estimate,
     provider::messages::SetBreaker,
     session::{id::SessionId, messages::SessionView},
     supervisor::{Snapshot, Undelivered},
@@ -142,7 +146,7 @@ pub(super) async fn simulate(admin: Data<Admin>, Body(body): Body<SimulateBody>)
         return Err(Problem::internal("a required member is missing and was not told"));
     };
     let key = KeyId(key);
-    let groups = groups(&admin, key).await?;
+    let (user, groups) = owner(&admin, key).await?;
     let operation = body.operation.or(Operation::Generate);
     let session = body.session.map(|text| Some(text.0)).or(None);
     // Like a real request: only what is a turn belongs to its conversation.
@@ -151,6 +155,10 @@ pub(super) async fn simulate(admin: Data<Admin>, Body(body): Body<SimulateBody>)
     let ask = Ask {
         request: RequestId::new(),
         key,
+        user,
+        // Nothing is reserved for a request that is not sent.
+        limits: CallerLimits::default(),
+        estimate: Estimate::default(),
         groups: groups.into(),
         format,
         operation,
@@ -163,8 +171,8 @@ pub(super) async fn simulate(admin: Data<Admin>, Body(body): Body<SimulateBody>)
     Ok(HttpResponse::Ok().json(admin.gateway.simulate(ask).await?))
 }
 
-/// The groups a key acts with.
-async fn groups(admin: &Admin, key: KeyId) -> Result<Vec<String>, Problem> {
+/// Whose key it is, and the groups it acts with.
+async fn owner(admin: &Admin, key: KeyId) -> Result<(UserId, Vec<String>), Problem> {
     let key = admin.store.key(key).await.map_err(|error| match error {
         StoreError::NotFound { .. } => {
             Problem::field("key_id", FlawCode::NotFound, "there is no such api key")
@@ -172,9 +180,9 @@ async fn groups(admin: &Admin, key: KeyId) -> Result<Vec<String>, Problem> {
         other => other.into(),
     })?;
     if !key.groups.is_empty() {
-        return Ok(key.groups);
+        return Ok((key.user_id, key.groups));
     }
-    Ok(admin.store.user(key.user_id).await?.groups)
+    Ok((key.user_id, admin.store.user(key.user_id).await?.groups))
 }
 
 /// The session that is meant: by id, or by the name the client gives the conversation.

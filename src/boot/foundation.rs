@@ -15,7 +15,7 @@ use crate::{
         sealing::Sealer,
         sealing_key::SealingKey,
     },
-    store::{Store, StoreError},
+    store::{Store, StoreError, SystemSettings},
     upstream,
 };
 
@@ -29,6 +29,7 @@ pub(super) struct Foundation {
     pub(super) token: AdminToken,
     pub(super) new_admin_token: Option<String>,
     pub(super) upstream: upstream::Settings,
+    pub(super) settings: SystemSettings,
 }
 
 impl Foundation {
@@ -53,7 +54,8 @@ impl Foundation {
             store.put_admin_token_digest(&digest).await?;
         }
         let upstream = upstream::Settings::new(None)?;
-        Ok(Self { store, key, token, new_admin_token: made, upstream })
+        let settings = store.system_settings().await?;
+        Ok(Self { store, key, token, new_admin_token: made, upstream, settings })
     }
 }
 

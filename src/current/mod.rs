@@ -98,6 +98,8 @@ impl Current {
         let mut turn = self.refreshing.lock().await;
         let settings = self.store.system_settings().await.context("cannot read the settings")?;
         let settings = Arc::new(settings);
+        let calendar = self.calendar_of(&settings);
+        self.gateway.set_calendar(calendar).await.context("cannot tell the ledgers the calendar")?;
         self.publish_keys(Arc::clone(&settings), &mut turn).await?;
         self.settings.store(settings);
         Ok(())

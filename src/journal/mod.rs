@@ -14,6 +14,7 @@ mod frame;
 #[cfg(test)]
 mod golden;
 pub mod intent;
+mod port;
 pub mod quarantine;
 mod queue;
 mod read_back;

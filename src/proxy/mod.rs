@@ -114,10 +114,11 @@ impl Proxy {
         Some(hops.into_iter().rev().find(|hop| !trusted(hop)).unwrap_or(peer))
     }
 
-    fn record(&self, record: Record) {
+    /// Takes a record down; says its number.
+    fn record(&self, record: Record) -> u64 {
         let status = record.status;
         let (request, ending) = (record.id.to_string(), record.ending.name());
         log::info!(request = request.as_str(), status = status, ending = ending; "request {request}: {status} {ending}");
-        self.recorder.record(record);
+        self.recorder.record(record)
     }
 }

@@ -4,7 +4,16 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, http::StatusCode};
-use actors::{dispatcher::messages::NoProvider, ids::RequestId, provider::outcome::Outcome};
+use actors::{
+    dispatcher::messages::NoProvider,
+    ids::RequestId,
+    ledger::{
+        claim::{Denied, OverLimit, Quantity},
+        limits::{AccountId, LimitKind, Span},
+    },
+    provider::outcome::Outcome,
+};
+use chrono::SecondsFormat;
 use protocol::{
     Format, Malformed,
     gemini::path::BadPath,
@@ -12,6 +21,7 @@ use protocol::{
 };
 
 use super::{caller::NoCaller, inbound::NoBody};
+use crate::store::MoneyRefusal;
 
 /// The longest wait a client is told: beyond it, it had better be told to give up.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -51,6 +61,12 @@ pub(super) enum Refused {
         /// Why there is none.
         why: NoProvider,
     },
+    /// A limit of the caller's stands in the way.
+    #[error("{}", over_limit(.0))]
+    OverLimit(Box<OverLimit>, MoneyRefusal),
+    /// What the caller has used is not known just now, so nobody can say whether there is more.
+    #[error("{0}")]
+    CannotVerify(Denied),
     /// Nobody could say what it costs, and the operator wants such requests refused.
     #[error("no price is known for model `{0}`")]
     Unpriced(String),
@@ -100,7 +116,20 @@ impl Refused {
                 NoProvider::BudgetSpent => "retry_budget_spent",
                 NoProvider::DeadlineOver => "deadline_over",
                 NoProvider::Overloaded => "overloaded",
+                NoProvider::Denied(_) => "denied",
             },
+            Self::OverLimit(over, _) => match over.kind {
+                LimitKind::Rpm => "over_rpm",
+                LimitKind::Tpm => "over_tpm",
+                LimitKind::Concurrency => "over_concurrency",
+                LimitKind::Sessions => "over_sessions",
+                LimitKind::Usd(Span::FiveHours) => "over_usd_5h",
+                LimitKind::Usd(Span::Day) => "over_usd_daily",
+                LimitKind::Usd(Span::Week) => "over_usd_weekly",
+                LimitKind::Usd(Span::Month) => "over_usd_monthly",
+                LimitKind::Usd(Span::Total) => "over_usd_total",
+            },
+            Self::CannotVerify(_) => "cannot_verify",
             Self::Unpriced(_) => "unpriced",
             Self::Failed(outcome) => outcome.name(),
             Self::CannotRecord => "cannot_record",
@@ -123,7 +152,15 @@ impl Refused {
             Self::BadPath(_) => (Reason::Malformed, None),
             Self::NoSuchMethod(_) => (Reason::MethodNotAllowed, None),
             Self::NoWebsocket => (Reason::UpgradeRequired, None),
-            Self::NoProvider { why, .. } => no_provider(*why),
+            Self::NoProvider { why, .. } => no_provider(why),
+            Self::OverLimit(over, money) => match (over.kind, money) {
+                (LimitKind::Usd(_), MoneyRefusal::TooManyRequests) => (Reason::SpendLimit, over.retry_after),
+                (LimitKind::Usd(_), MoneyRefusal::PaymentRequired) => {
+                    (Reason::PaymentRequired, over.retry_after)
+                }
+                _ => (Reason::RateLimit, over.retry_after),
+            },
+            Self::CannotVerify(_) => (Reason::Overloaded, Some(Duration::from_secs(5))),
             Self::Unpriced(_) => (Reason::ForbiddenModel, None),
             Self::Failed(outcome) => failed(*outcome),
             Self::CannotRecord => (Reason::Overloaded, Some(Duration::from_secs(5))),
@@ -141,7 +178,10 @@ impl Refused {
             message: self.to_string(),
             request_id: request.to_string(),
             retry_after,
-            resets_at_unix: None,
+            resets_at_unix: match self {
+                Self::OverLimit(over, _) => over.resets_at.map(|at| at.timestamp()),
+                _ => None,
+            },
         };
         let rendered = refusal::render(format, &refusal);
         let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -155,8 +195,51 @@ impl Refused {
     }
 }
 
-fn no_provider(why: NoProvider) -> (Reason, Option<Duration>) {
-    match why {
+/// Which limit, how much, and when there is room again: what people read in their client.
+fn over_limit(over: &OverLimit) -> String {
+    let OverLimit { account, kind, limit, used, reserved, asked, resets_at, .. } = over;
+    let whose = match account {
+        AccountId::User(_) => "your user's",
+        AccountId::Key(_) => "this api key's",
+        AccountId::Provider(_) => "the provider's",
+    };
+    let what = match kind {
+        LimitKind::Rpm => "requests per minute",
+        LimitKind::Tpm => "tokens per minute",
+        LimitKind::Concurrency => "requests at once",
+        LimitKind::Sessions => "conversations at once",
+        LimitKind::Usd(Span::FiveHours) => "spending in five hours",
+        LimitKind::Usd(Span::Day) => "daily spending",
+        LimitKind::Usd(Span::Week) => "weekly spending",
+        LimitKind::Usd(Span::Month) => "monthly spending",
+        LimitKind::Usd(Span::Total) => "total spending",
+    };
+    let (used, reserved, asked) = (cents(used), cents(reserved), cents(asked));
+    let standing = format!(
+        "{whose} limit on {what} is {}: {used} used, {reserved} reserved by running requests, {asked} needed",
+        cents(limit)
+    );
+    match resets_at {
+        Some(at) => format!("{standing}; it resets at {}", at.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        None => standing,
+    }
+}
+
+/// Dollars to the hundredth of a cent: nobody reads twelve decimals.
+fn cents(quantity: &Quantity) -> String {
+    match quantity {
+        Quantity::Usd(amount) => {
+            let rounded =
+                amount.to_money().as_decimal().with_scale_round(4, bigdecimal::RoundingMode::HalfUp);
+            format!("${}", rounded.normalized().to_plain_string())
+        }
+        Quantity::Count(count) => count.to_string(),
+    }
+}
+
+fn no_provider(why: &NoProvider) -> (Reason, Option<Duration>) {
+    match *why {
+        NoProvider::Denied(_) => (Reason::RateLimit, None),
         NoProvider::NotOffered => (Reason::NotFound, None),
         NoProvider::NotAllowed => (Reason::ForbiddenModel, None),
         NoProvider::Unavailable { coming_back, limited: true } => {

@@ -82,7 +82,7 @@ async fn answer(
     };
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let call = call::read(&target, &header, &body)?;
-    dispatch.understood(&call, &caller);
+    dispatch.understood(&call, &caller)?;
     let clients = request.app_data::<Clients>().ok_or(Refused::Internal)?;
     travel(clients, dispatch, request, entry, &call, &body).await
 }
@@ -104,7 +104,7 @@ async fn travel(
             Err(why) => {
                 return match last {
                     Some(dead) => give_up(*dead),
-                    None => Err(Refused::NoProvider { model: call.model.clone(), why }),
+                    None => Err(dispatch.not_sent(&call.model, why)),
                 };
             }
         };

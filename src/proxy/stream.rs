@@ -104,6 +104,12 @@ impl Down {
                     chunk => return Poll::Ready(Some(Ok(self.count(chunk)))),
                 }
             }
+            if self.rest.is_some() && self.dispatch.as_ref().is_some_and(Dispatch::is_used_up) {
+                match self.used_up() {
+                    None => continue,
+                    event => return Poll::Ready(event.map(Ok)),
+                }
+            }
             let Some(rest) = &mut self.rest else {
                 match self.end(None) {
                     None if self.breaking.is_some() => continue,
@@ -184,6 +190,16 @@ impl Down {
         self.rest = None;
         self.breaking = Some(Box::pin(tokio::time::sleep(LINGER)));
         dispatch.broke_off(self.status.as_u16(), self.tap.reading(), self.passed);
+        farewell
+    }
+
+    /// A limit is used up, and the answer ends here. Says what the caller gets as the last thing, if anything.
+    fn used_up(&mut self) -> Option<Bytes> {
+        let mut dispatch = self.dispatch.take()?;
+        let farewell = self.cut_event(&dispatch, "the answer used up what was left of a limit");
+        self.rest = None;
+        self.breaking = Some(Box::pin(tokio::time::sleep(LINGER)));
+        dispatch.used_up(self.status.as_u16(), self.tap.reading(), self.passed);
         farewell
     }
 

@@ -1,8 +1,9 @@
 //! What goes on: actors, breakers, sessions, and the decision that would be made.
 
 use actors::{
-    dispatcher::messages::Ask,
-    ids::{KeyId, RequestId},
+    dispatcher::messages::{Ask, CallerLimits},
+    ids::{KeyId, RequestId, UserId},
+    ledger::claim::Estimate,
     session::id::SessionId,
 };
 use protocol::{Format, Operation};
@@ -114,6 +115,9 @@ async fn a_session_is_listed_simulated_and_forgotten() {
     let mut journey = house.gateway.journey(Ask {
         request: RequestId::new(),
         key: key_id,
+        user: UserId(key["user_id"].as_i64().unwrap()),
+        limits: CallerLimits::default(),
+        estimate: Estimate::default(),
         groups: [].into(),
         format: Format::Anthropic,
         operation: Operation::Generate,

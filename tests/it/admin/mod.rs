@@ -2,7 +2,7 @@
 
 mod api;
 mod health;
-mod house;
+pub(crate) mod house;
 mod limits;
 mod live;
 mod price_feeds;

@@ -21,7 +21,7 @@ use actors::{
 use chrono::{DateTime, Utc};
 use pointsman::{
     boot::{self, House, Stopper},
-    config::{self, Flags, server::Placement},
+    config::{self, Flags, server::Placement, store::StoreUrl},
     current::Current,
     journal::{record::Record, recorder::Recorder},
     secrets::digest::{Digester, NewApiKey},
@@ -46,6 +46,8 @@ pub(crate) struct Setup {
     pub(crate) placement: Placement,
     pub(crate) drain_timeout: Duration,
     pub(crate) max_body_bytes: usize,
+    /// Another database than a file in the house's own directory.
+    pub(crate) database: Option<StoreUrl>,
     providers: Vec<NewProvider>,
 }
 
@@ -99,6 +101,7 @@ impl TestHouse {
             placement: Placement::Beside,
             drain_timeout: Duration::from_secs(20),
             max_body_bytes: 32 << 20,
+            database: None,
             providers: Vec::new(),
         };
         furnish(&mut setup);
@@ -114,6 +117,9 @@ impl TestHouse {
         config.server.placement = setup.placement;
         config.server.drain_timeout = setup.drain_timeout;
         config.server.max_body_bytes = setup.max_body_bytes;
+        if let Some(database) = setup.database {
+            config.store.url = database;
+        }
         let (tell, opened) = oneshot::channel();
         let serving = std::thread::spawn(move || {
             actix_rt::System::new().block_on(boot::serve(config, async |house| {

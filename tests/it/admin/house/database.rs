@@ -29,15 +29,40 @@ pub(crate) use on_both;
 impl TestHouse {
     /// Tells a story on PostgreSQL, where there is one. CI has one: the suite of the store sees to that.
     pub(crate) async fn run_on_postgres<T: Future<Output = ()>>(story: impl FnOnce(Self) -> T) {
-        let Ok(server) = std::env::var("POINTSMAN_TEST_POSTGRES_URL") else { return };
-        let schema = format!("test_{}", uuid::Uuid::now_v7().simple());
+        let Some(schema) = Schema::make().await else { return };
+        let directory = tempfile::tempdir().unwrap();
+        story(Self::build(schema.url(), directory).await).await;
+        schema.remove().await;
+    }
+}
+
+/// A schema of its own in PostgreSQL.
+pub(crate) struct Schema {
+    server: String,
+    name: String,
+    client: tokio_postgres::Client,
+}
+
+impl Schema {
+    /// Makes one, where there is a server.
+    pub(crate) async fn make() -> Option<Self> {
+        let server = std::env::var("POINTSMAN_TEST_POSTGRES_URL").ok()?;
+        let name = format!("test_{}", uuid::Uuid::now_v7().simple());
         let (client, connection) = tokio_postgres::connect(&server, NoTls).await.unwrap();
         actix::spawn(connection);
-        client.batch_execute(&format!("CREATE SCHEMA {schema}")).await.unwrap();
-        let separator = if server.contains('?') { '&' } else { '?' };
-        let url = format!("{server}{separator}options=-c%20search_path%3D{schema}");
-        let directory = tempfile::tempdir().unwrap();
-        story(Self::build(StoreUrl::Postgres(Secret::new(url)), directory).await).await;
-        client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+        client.batch_execute(&format!("CREATE SCHEMA {name}")).await.unwrap();
+        Some(Self { server, name, client })
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> StoreUrl {
+        let separator = if self.server.contains('?') { '&' } else { '?' };
+        let url = format!("{}{separator}options=-c%20search_path%3D{}", self.server, self.name);
+        StoreUrl::Postgres(Secret::new(url))
+    }
+
+    /// Takes it away again.
+    pub(crate) async fn remove(self) {
+        self.client.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.name)).await.unwrap();
     }
 }

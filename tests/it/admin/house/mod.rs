@@ -27,7 +27,7 @@ use pointsman::{
 };
 use tempfile::TempDir;
 
-pub(crate) use self::database::on_both;
+pub(crate) use self::database::{Schema, on_both};
 
 /// The admin token of every test house.
 pub(crate) const ADMIN_TOKEN: &str = "pm-hT7kq2ZwPm4LsVx9";

@@ -4,20 +4,22 @@
 //! how a caller who left, a panic and the end of the drain look from here. Whatever it still holds then,
 //! the grant above all, is given back, and its row is written (D13, I-28).
 
+mod endings;
+
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header::USER_AGENT, web::Data};
+use actix_web::{HttpRequest, HttpResponseBuilder, http::header::USER_AGENT, web::Data};
 use actors::{
     dispatcher::{
         grant::{Closing, Grant},
         journey::Journey,
-        messages::{Ask, NoProvider},
+        messages::{Ask, CallerLimits, NoProvider},
     },
     ids::{KeyId, RequestId},
-    pricing::Consumed,
+    ledger::claim::Denied,
     provider::{card::Card, outcome::Outcome},
     session::id::SessionId,
 };
@@ -29,17 +31,17 @@ use super::{
     refusal::Refused,
 };
 use crate::{
-    current::{billing::Footing, keys::Caller},
+    current::keys::Caller,
     journal::{
         fault,
         intent::{Intent, Progress},
-        record::{AttemptRecord, Document, Ending, Failure, Metering, Record},
+        record::{AttemptRecord, Record},
         recorder::NoRoom,
     },
+    store::MoneyRefusal,
 };
 
-/// The status in the row of a request that got none.
-const NOBODY_SAW_ONE: u16 = 499;
+pub(super) use self::endings::End;
 
 /// One request being handled.
 pub(super) struct Dispatch {
@@ -50,6 +52,7 @@ pub(super) struct Dispatch {
     journey: Option<Journey>,
     attempt: Option<Attempt>,
     bill: Option<Bill>,
+    money_refusal: MoneyRefusal,
     over: bool,
 }
 
@@ -87,7 +90,9 @@ impl Dispatch {
             .get(USER_AGENT)
             .map(|agent| String::from_utf8_lossy(agent.as_bytes()).chars().take(512).collect());
         let (journey, attempt, bill) = (None, None, None);
-        Self { proxy: proxy.clone(), format, arrived, record, journey, attempt, bill, over: false }
+        let money_refusal = MoneyRefusal::default();
+        let (proxy, over) = (proxy.clone(), false);
+        Self { proxy, format, arrived, record, journey, attempt, bill, money_refusal, over }
     }
 
     /// The request's id.
@@ -109,10 +114,14 @@ impl Dispatch {
     pub(super) fn called_by(&mut self, caller: &Caller) {
         self.record.user_id = Some(caller.user);
         self.record.key_id = Some(caller.key);
+        self.money_refusal = caller.settings.money_refusal;
     }
 
     /// What is asked for; from here on there is a journey.
-    pub(super) fn understood(&mut self, call: &Call, caller: &Caller) {
+    ///
+    /// # Errors
+    /// When nobody can say what it costs, and the operator wants such requests refused.
+    pub(super) fn understood(&mut self, call: &Call, caller: &Caller) -> Result<(), Refused> {
         let family = family(&call.model);
         let named = |conversation: &str| SessionId::new(caller.key, call.format, family, conversation);
         let session = match (&call.session, call.operation) {
@@ -129,7 +138,13 @@ impl Dispatch {
         self.journey = Some(self.proxy.gateway.journey(Ask {
             request: self.record.id,
             key: caller.key,
+            user: caller.user,
             groups: Arc::clone(&caller.groups),
+            limits: CallerLimits {
+                user: Arc::clone(&caller.user_limits),
+                key: Arc::clone(&caller.key_limits),
+            },
+            estimate: bill::estimate(&self.proxy.current, call, self.proxy.wall_now())?,
             format: call.format,
             operation: call.operation,
             model: call.model.clone(),
@@ -138,6 +153,16 @@ impl Dispatch {
             session_goes_on: call.session.is_some() || call.goes_on,
             continues: call.continues.as_deref().map(|id| answer_id(caller.key, call.format, id)),
         }));
+        Ok(())
+    }
+
+    /// Why there is no provider to go to, as the caller is told.
+    pub(super) fn not_sent(&self, model: &str, why: NoProvider) -> Refused {
+        match why {
+            NoProvider::Denied(Denied::OverLimit(over)) => Refused::OverLimit(over, self.money_refusal),
+            NoProvider::Denied(denied) => Refused::CannotVerify(denied),
+            why => Refused::NoProvider { model: model.to_owned(), why },
+        }
     }
 
     /// When an attempt that may take `limit` must have begun to answer: the request's own deadline covers
@@ -152,6 +177,7 @@ impl Dispatch {
     pub(super) async fn next_attempt(&mut self) -> Result<(Arc<Card>, bool), NoProvider> {
         let journey = self.journey.as_mut().ok_or(NoProvider::NotOffered)?;
         let grant = journey.next().await?;
+        self.record.minute = journey.minute().map_or(self.record.minute, |minute| minute.0);
         let card = Arc::clone(grant.card());
         let same_home =
             journey.decisions().last().is_none_or(|d| d.bound_to.is_none_or(|home| home == card.id));
@@ -246,49 +272,6 @@ impl Dispatch {
         self.close_attempt(setback.outcome, closing, Some(setback.error.clone()))
     }
 
-    /// The answer has ended, after so many bytes.
-    pub(super) fn answered(&mut self, status: u16, end: End, reading: &Reading, bytes_down: u64) {
-        let answer = self.answer_id(reading);
-        let closing = Closing { cool_down: end.cool_down, answer };
-        let failed = end.error.is_some();
-        self.close_attempt(end.outcome, closing, end.error);
-        self.record.status = status;
-        self.record.bytes_down = bytes_down;
-        self.settle(reading, false);
-        if failed {
-            self.went_wrong_in_attempt(end.outcome);
-        }
-        self.finish(end.ending);
-    }
-
-    /// The upstream's own error is passed on as the answer.
-    pub(super) fn passed_on(&mut self, status: u16, setback: &Setback, bytes_down: u64) {
-        self.record.status = status;
-        self.record.bytes_down = bytes_down;
-        self.went_wrong_in_attempt(setback.outcome);
-        self.finish(Ending::Failed);
-    }
-
-    /// The request is refused by us.
-    pub(super) fn refuse(mut self, refused: &Refused) -> HttpResponse {
-        let response = refused.response(self.format, self.record.id);
-        self.record.status = response.status().as_u16();
-        self.went_wrong(refused.kind(), refused.to_string());
-        self.finish(match refused {
-            Refused::Failed(outcome) if outcome.is_timeout() => Ending::TimedOut,
-            _ if self.record.attempts.is_empty() => Ending::Refused,
-            _ => Ending::Failed,
-        });
-        response
-    }
-
-    /// The time to finish is over, and nothing went to the caller yet. Being dropped does the rest.
-    pub(super) fn drained(mut self) -> HttpResponse {
-        let response = Refused::Draining.response(self.format, self.record.id);
-        self.record.status = response.status().as_u16();
-        response
-    }
-
     fn close_attempt(&mut self, outcome: Outcome, closing: Closing, error: Option<String>) -> bool {
         let Some(Attempt { grant, mut row }) = self.attempt.take() else { return false };
         row.outcome = outcome;
@@ -298,23 +281,6 @@ impl Dispatch {
         let provider = grant.provider();
         grant.close(outcome, closing);
         self.journey.as_mut().is_some_and(|journey| journey.ended(provider, outcome))
-    }
-
-    /// Notes what the answer consumed, and what that costs at the price of the moment.
-    fn settle(&mut self, reading: &Reading, caller_left: bool) {
-        if self.record.operation == Some(Operation::CountTokens) {
-            return;
-        }
-        let metering = bill::metering(reading, self.record.bytes_up);
-        self.record.settle(metering, None, caller_left);
-        let Some(bill) = self.bill.as_ref().filter(|_| metering != Metering::None) else { return };
-        let charge = bill.charge(&Consumed::read(metering.usage(), reading));
-        if charge.footing == Footing::Unpriced {
-            let model = self.record.upstream_model.as_deref().or(self.record.model.as_deref());
-            self.proxy.current.unpriced().note(model.unwrap_or_default());
-        }
-        self.record.settle(metering, charge.cost.map(|cost| cost.to_pico()), caller_left);
-        self.record.price = charge.formula;
     }
 
     /// The answer has come so far: what a crash must not lose, and what the accounts should know (I-39).
@@ -332,67 +298,16 @@ impl Dispatch {
             output_tokens: so_far.usage.output_tokens,
             cost: so_far.cost,
         });
-    }
-
-    fn answer_id(&self, reading: &Reading) -> Option<SessionId> {
-        let journey = self.journey.as_ref()?;
-        let id = reading.response_id.as_deref()?;
-        // Only the Responses API lets a later request name an earlier answer.
-        (self.format == Format::OpenaiResponses).then(|| answer_id(journey.ask().key, self.format, id))
-    }
-
-    /// The last attempt's failure is the request's.
-    fn went_wrong_in_attempt(&mut self, outcome: Outcome) {
-        let error = self.record.attempts.last().and_then(|row| row.error.clone());
-        self.went_wrong(outcome.name(), error.unwrap_or_default());
-    }
-
-    fn went_wrong(&mut self, kind: &'static str, message: String) {
-        self.record.failure = Some(Failure { kind: kind.into(), message });
-    }
-
-    fn finish(&mut self, ending: Ending) {
-        self.record.ending = ending;
-        self.over = true;
-    }
-
-    fn abandoned(&mut self) {
-        let (outcome, ending, kind) = if std::thread::panicking() {
-            (Outcome::Abandoned, Ending::Failed, "internal")
-        } else if self.proxy.drain.is_over() {
-            (Outcome::Drained, Ending::Draining, "draining")
-        } else {
-            (Outcome::CallerLeft, Ending::CallerLeft, "caller_left")
-        };
-        self.close_attempt(outcome, Closing::default(), None);
-        if self.record.status == 0 {
-            self.record.status = NOBODY_SAW_ONE;
+        if let Some(journey) = &self.journey {
+            journey.running(so_far.running);
         }
-        self.went_wrong(kind, ending.name().to_owned());
-        self.finish(ending);
     }
 
-    /// The caller left, or we must go, in the middle of an answer.
-    pub(super) fn broke_off(&mut self, status: u16, reading: &Reading, bytes_down: u64) {
-        self.record.status = status;
-        self.record.bytes_down = bytes_down;
-        self.settle(reading, !self.proxy.drain.is_over());
-        self.abandoned();
-    }
-}
-
-impl Drop for Dispatch {
-    fn drop(&mut self) {
-        if !self.over {
-            self.abandoned();
-        }
-        let now = self.proxy.clock().now();
-        self.record.duration = now.duration_since(self.arrived);
-        if let Some(journey) = self.journey.take() {
-            self.record.decisions = Document::of(&journey.decisions()).ok();
-        }
-        let empty = Record::new(self.record.id, self.record.started_at);
-        self.proxy.record(std::mem::replace(&mut self.record, empty));
+    /// Whether the answer has used all that was left, and must end.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.journey
+            .as_ref()
+            .is_some_and(|journey| journey.must_stop().any(|flag| flag.load(Ordering::Acquire)))
     }
 }
 
@@ -408,19 +323,6 @@ fn without_secret(error: String, card: &Card) -> String {
 /// A name as it may stand in a header: what a header can't hold is percent-encoded.
 fn header_text(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::CONTROLS).to_string()
-}
-
-/// How an answer that began has ended.
-#[derive(Debug, Clone)]
-pub(super) struct End {
-    /// For the provider.
-    pub(super) outcome: Outcome,
-    /// For the row.
-    pub(super) ending: Ending,
-    /// How long the vendor asked to be left alone.
-    pub(super) cool_down: Option<Duration>,
-    /// What went wrong, if anything did.
-    pub(super) error: Option<String>,
 }
 
 /// An earlier answer's name, within its caller and format; no model family, since any may continue it.
