@@ -22,7 +22,7 @@ use crate::{
         calendar::Calendar,
         claim::Raise,
         limits::{AccountId, Limits, Span},
-        messages::{ListReservations, RaiseLimit, Reset, View},
+        messages::{ListReservations, RaiseLimit, Recheck, Reset, View},
         queue::Waiting,
         reservation::Keeper,
         tally::Forgiven,
@@ -242,6 +242,20 @@ impl Gateway {
             Some(Keeper::Provider(provider)) => provider.ask(raise).await.map(|()| true),
             None => Ok(false),
         }
+    }
+
+    /// What is on record for an account has changed beside its book, as by a correction: it asks again, and
+    /// goes by what it knew until it has the answer.
+    ///
+    /// # Errors
+    /// [`Undelivered`] when the dispatcher is overloaded.
+    pub async fn recheck(&self, subject: &Subject) -> Result<(), Undelivered> {
+        match self.keeper(subject).await? {
+            Some(Keeper::Ledger(ledger)) => ledger.tell(Recheck),
+            Some(Keeper::Provider(provider)) => provider.tell(Recheck),
+            None => {}
+        }
+        Ok(())
     }
 
     /// What is reserved, by all who keep a book. One request stands in two of them: that of its user and

@@ -123,6 +123,14 @@ impl Message for ListReservations {
     type Result = Vec<ReservationView>;
 }
 
+/// What is on record has changed beside you, as by a correction: ask again.
+#[derive(Debug)]
+pub struct Recheck;
+
+impl Message for Recheck {
+    type Result = ();
+}
+
 /// Days, weeks and months are told so from now on.
 #[derive(Debug)]
 pub struct SetCalendar(pub Calendar);

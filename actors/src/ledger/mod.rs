@@ -42,8 +42,8 @@ use self::{
     claim::{Claim, Denied},
     limits::AccountId,
     messages::{
-        Adjust, Learned, ListReservations, RaiseLimit, Reserve, Reset, SetCalendar, Settle, Sleep, Tend,
-        View, Void,
+        Adjust, Learned, ListReservations, RaiseLimit, Recheck, Reserve, Reset, SetCalendar, Settle, Sleep,
+        Tend, View, Void,
     },
     minutes::Moment,
     queue::{Queue, UNTIL_KNOWN, Waiting},
@@ -238,7 +238,7 @@ impl Guarded for Ledger {
 }
 
 takes!(
-    Ledger: Reserve, Adjust, Settle, Void, Learned, View, Reset, RaiseLimit, ListReservations, SetCalendar, Tend,
+    Ledger: Reserve, Adjust, Settle, Void, Learned, View, Reset, RaiseLimit, ListReservations, Recheck, SetCalendar, Tend,
     Sleep, Observe
 );
 
@@ -379,6 +379,15 @@ impl Handler<ListReservations> for Ledger {
 
     fn handle(&mut self, _: ListReservations, _: &mut Self::Context) -> Self::Result {
         self.book.reservations()
+    }
+}
+
+impl Handler<Recheck> for Ledger {
+    type Result = ();
+
+    fn handle(&mut self, _: Recheck, context: &mut Self::Context) {
+        self.book.doubt();
+        self.inquire(context);
     }
 }
 

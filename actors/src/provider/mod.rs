@@ -39,7 +39,8 @@ use crate::{
     ledger::{
         self, Parts,
         messages::{
-            Adjust, Learned, ListReservations, RaiseLimit, Reset, SetCalendar, Settle, Tend, View, Void,
+            Adjust, Learned, ListReservations, RaiseLimit, Recheck, Reset, SetCalendar, Settle, Tend, View,
+            Void,
         },
         reservation::{Keeper, Reservation},
     },
@@ -184,7 +185,7 @@ impl Guarded for Provider {
 
 takes!(
     Provider: Admit, ProbeAnswered, Report, Reconfigure, SetBreaker, Adjust, Settle, Void, Learned, View, Reset,
-    RaiseLimit, ListReservations, SetCalendar, Tend, Observe
+    RaiseLimit, ListReservations, Recheck, SetCalendar, Tend, Observe
 );
 
 impl Handler<Admit> for Provider {

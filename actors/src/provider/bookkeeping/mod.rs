@@ -9,7 +9,8 @@ use crate::{
     ledger::{
         self,
         messages::{
-            Adjust, Learned, ListReservations, RaiseLimit, Reset, SetCalendar, Settle, Tend, View, Void,
+            Adjust, Learned, ListReservations, RaiseLimit, Recheck, Reset, SetCalendar, Settle, Tend, View,
+            Void,
         },
         tally::Forgiven,
         view::{AccountView, ReservationView},
@@ -115,6 +116,15 @@ impl Handler<ListReservations> for Provider {
 
     fn handle(&mut self, _: ListReservations, _: &mut Self::Context) -> Self::Result {
         self.budget.book.reservations()
+    }
+}
+
+impl Handler<Recheck> for Provider {
+    type Result = ();
+
+    fn handle(&mut self, _: Recheck, context: &mut Self::Context) {
+        self.budget.book.doubt();
+        self.inquire(context);
     }
 }
 
