@@ -13,6 +13,7 @@ pub mod account;
 pub mod book;
 pub mod calendar;
 pub mod claim;
+mod desk;
 pub mod knowledge;
 pub mod limits;
 pub mod messages;
@@ -33,7 +34,6 @@ use std::{
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, SpawnHandle, Supervised};
 use log::warn;
-use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use self::{
@@ -48,7 +48,7 @@ use self::{
     minutes::Moment,
     queue::{Queue, UNTIL_KNOWN, Waiting},
     reservation::{Keeper, Reservation},
-    view::{AccountView, ReservationView},
+    view::AccountView,
 };
 use crate::{
     clock::Clock,
@@ -57,7 +57,7 @@ use crate::{
     ports::{Away, SharedBalances},
     supervisor::{
         Guarded, Mailbox, Observe, Vitals,
-        mailbox::{Answer, Reply, takes},
+        mailbox::{Answer, takes},
     },
 };
 
@@ -333,74 +333,6 @@ impl Handler<Learned> for Ledger {
     }
 }
 
-impl Handler<View> for Ledger {
-    type Result = Answer<AccountView>;
-
-    fn handle(&mut self, View { account, limits }: View, context: &mut Self::Context) -> Self::Result {
-        let now = self.now();
-        if let Some(limits) = limits {
-            self.book.configure(account, &limits, now);
-        }
-        self.book.want(account, now);
-        self.inquire(context);
-        let view = self.show(account);
-        if view.is_sure() || self.away_until.is_some_and(|until| now.at < until) {
-            return Answer::Now(view);
-        }
-        let (viewer, later) = oneshot::channel();
-        self.viewers.push((account, viewer));
-        Answer::Later(later)
-    }
-}
-
-impl Handler<Reset> for Ledger {
-    type Result = Option<tally::Forgiven>;
-
-    fn handle(&mut self, Reset { account, span }: Reset, context: &mut Self::Context) -> Self::Result {
-        let now = self.now();
-        let forgiven = self.book.reset(account, span, now);
-        self.serve(context);
-        forgiven
-    }
-}
-
-impl Handler<RaiseLimit> for Ledger {
-    type Result = ();
-
-    fn handle(&mut self, raise: RaiseLimit, context: &mut Self::Context) {
-        let now = self.now();
-        self.book.raise(raise.account, raise.span, raise.raise, now);
-        self.serve(context);
-    }
-}
-
-impl Handler<ListReservations> for Ledger {
-    type Result = Vec<ReservationView>;
-
-    fn handle(&mut self, _: ListReservations, _: &mut Self::Context) -> Self::Result {
-        self.book.reservations()
-    }
-}
-
-impl Handler<Recheck> for Ledger {
-    type Result = ();
-
-    fn handle(&mut self, _: Recheck, context: &mut Self::Context) {
-        self.book.doubt();
-        self.inquire(context);
-    }
-}
-
-impl Handler<SetCalendar> for Ledger {
-    type Result = ();
-
-    fn handle(&mut self, SetCalendar(calendar): SetCalendar, context: &mut Self::Context) {
-        let now = self.now();
-        self.book.set_calendar(calendar, now);
-        self.inquire(context);
-    }
-}
-
 impl Handler<Tend> for Ledger {
     type Result = ();
 
@@ -423,21 +355,5 @@ impl Handler<Sleep> for Ledger {
         if self.is_idle() {
             context.stop();
         }
-    }
-}
-
-impl Handler<Observe> for Ledger {
-    type Result = Reply<Value>;
-
-    fn handle(&mut self, _: Observe, _: &mut Self::Context) -> Self::Result {
-        let now = self.now();
-        let accounts: Vec<_> = self.book.accounts().to_vec();
-        let accounts: Vec<_> = accounts.into_iter().map(|account| self.book.view(account, now)).collect();
-        Reply(json!({
-            "accounts": accounts,
-            "open_reservations": self.book.open(),
-            "oldest_open_s": self.book.oldest(now).map(|age| age.as_secs()),
-            "waiting": self.queue.len(),
-        }))
     }
 }
