@@ -258,8 +258,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// What is reserved, by all who keep a book. One request stands in two of them: that of its user and
-    /// that of its provider.
+    /// What is reserved, by all who keep a book. One request stands in that of its user, and in that of its
+    /// provider where that has a budget.
     ///
     /// # Errors
     /// [`Undelivered`] when the dispatcher is overloaded.

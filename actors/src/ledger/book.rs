@@ -305,6 +305,12 @@ impl Book {
         self.accounts[place].want();
     }
 
+    /// Whether anybody needs to know what an account holds: a limit on dollars, or whoever wanted to see it.
+    #[must_use]
+    pub fn is_watched(&self, id: AccountId) -> bool {
+        self.known(id).is_some_and(|place| self.accounts[place].is_watched())
+    }
+
     /// An account's picture.
     pub fn view(&mut self, id: AccountId, now: Moment) -> AccountView {
         let place = self.place(id, now);

@@ -73,6 +73,17 @@ pub struct Ticket {
     pub request: RequestId,
 }
 
+impl Ticket {
+    /// Of a request that holds nothing.
+    pub(super) fn of_nothing(request: RequestId) -> Self {
+        Self { slot: usize::MAX, request }
+    }
+
+    pub(super) fn is_of_nothing(self) -> bool {
+        self.slot == usize::MAX
+    }
+}
+
 /// A reservation that was made.
 #[derive(Debug)]
 pub struct Held {

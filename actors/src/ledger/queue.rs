@@ -191,3 +191,65 @@ fn obstacle(denied: &Denied) -> Option<Obstacle> {
         Denied::OverLimit(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        ids::{KeyId, RequestId, UserId},
+        ledger::{
+            claim::{Estimate, OverLimit, Payers, Quantity},
+            quantile::ModelMark,
+        },
+    };
+
+    fn claim(request: u128, key: i64) -> Claim {
+        Claim {
+            request: RequestId(Uuid::from_u128(request)),
+            payers: Payers::Caller(UserId(1), KeyId(key)),
+            session: None,
+            model: ModelMark::of("m"),
+            estimate: Estimate::default(),
+        }
+    }
+
+    fn full(key: i64) -> Denied {
+        let [limit, used, reserved, asked] = [1, 1, 0, 1].map(Quantity::Count);
+        let (account, kind) = (AccountId::Key(KeyId(key)), LimitKind::Concurrency);
+        let retry_after = Some(Duration::from_secs(1));
+        OverLimit { account, kind, limit, used, reserved, asked, resets_at: None, retry_after }.into()
+    }
+
+    #[test]
+    fn i13_a_newcomer_stands_behind_those_who_wait_for_the_same_account_and_no_others() {
+        let (now, caller) = (Instant::now(), Arc::new(()));
+        let mut queue = Queue::new(Waiting { most: 9, longest: Duration::from_secs(9) });
+        let _waits = queue.join(claim(1, 1), full(1), Arc::downgrade(&caller), now).unwrap();
+        assert_eq!(queue.ahead_of(&claim(2, 1)), Some(&full(1)));
+        assert_eq!(queue.ahead_of(&claim(3, 2)), None, "the other key has its own places");
+    }
+
+    #[test]
+    fn i13_within_one_round_nobody_passes_another_who_waits_for_the_same_account() {
+        let (now, caller) = (Instant::now(), Arc::new(()));
+        let mut queue = Queue::new(Waiting { most: 9, longest: Duration::from_secs(9) });
+        let waits = [(1, 1), (2, 1), (3, 2)].map(|(request, key)| {
+            queue.join(claim(request, key), full(key), Arc::downgrade(&caller), now).unwrap()
+        });
+        let mut tried = Vec::new();
+        queue.serve(now, |claim| {
+            tried.push(claim.request.0.as_u128());
+            let Payers::Caller(_, KeyId(key)) = claim.payers else { unreachable!() };
+            Err(full(key))
+        });
+        // A place may come free between two tries: the second of the first key must not be asked whether.
+        assert_eq!(tried, [1, 3]);
+        drop(waits);
+        assert!(queue.join(claim(4, 1), full(1), Arc::downgrade(&caller), now).is_ok());
+        assert_eq!(queue.len(), 1, "those who left are gone");
+    }
+}

@@ -42,9 +42,9 @@ impl Reservation {
         Self { ticket, payers, minute, must_stop, permits, keeper, ended: false }
     }
 
-    /// Nothing is held, since nobody could be asked and nothing is bounded; what it costs will be told.
+    /// Nothing is held, since nothing is bounded and nobody looks; what it costs will be told all the same.
     pub(crate) fn of_nothing(request: RequestId, payers: Payers, minute: Minute, keeper: Keeper) -> Self {
-        let ticket = Ticket { slot: usize::MAX, request };
+        let ticket = Ticket::of_nothing(request);
         let (must_stop, permits) = (Arc::default(), [None, None]);
         Self { ticket, payers, minute, must_stop, permits, keeper, ended: false }
     }
@@ -62,6 +62,9 @@ impl Reservation {
 
     /// The request has come so far.
     pub fn running(&self, running: Running) {
+        if self.ticket.is_of_nothing() {
+            return;
+        }
         let adjust = Adjust { ticket: self.ticket, running };
         match &self.keeper {
             Keeper::Ledger(ledger) => ledger.tell(adjust),
@@ -105,6 +108,9 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         let void = Void(self.ticket);
+        if void.0.is_of_nothing() {
+            return;
+        }
         self.end(|keeper| match keeper {
             Keeper::Ledger(ledger) => ledger.tell(void),
             Keeper::Provider(provider) => provider.tell(void),

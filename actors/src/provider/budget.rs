@@ -65,11 +65,15 @@ impl Budget {
         Payers::Provider(self.provider)
     }
 
-    /// Holds what the request is expected to cost, if there is so much left.
-    pub(super) fn reserve(&mut self, admit: &Admit, now: Moment) -> Result<Held, Shut> {
+    /// Holds what the request is expected to cost, if there is so much left; nothing while there is no budget
+    /// and nobody has looked at what is spent, since that is the common case and each request pays for it.
+    pub(super) fn reserve(&mut self, admit: &Admit, now: Moment) -> Result<Option<Held>, Shut> {
+        if !self.book.is_watched(self.account()) {
+            return Ok(None);
+        }
         let Admit { request, model, estimate } = *admit;
         let claim = Claim { request, payers: self.payers(), session: None, model, estimate };
-        self.book.reserve(&claim, now).map_err(|denied| match denied {
+        self.book.reserve(&claim, now).map(Some).map_err(|denied| match denied {
             Denied::CannotVerify(_) => Shut { why: Why::BudgetUnknown, until: now.at + UNKNOWN_FOR },
             Denied::OverLimit(over) => {
                 let OverLimit { retry_after, .. } = *over;

@@ -112,16 +112,19 @@ impl Provider {
 
     /// Holds what the request is expected to cost, in hands that give it back.
     fn charge(&mut self, admit: &Admit, context: &Context<Self>) -> Result<Reservation, Shut> {
-        match self.budget.reserve(admit, ledger::moment(self.clock)) {
-            Ok(held) => {
-                let keeper = Keeper::Provider(Mailbox::own(context, &self.vitals));
-                Ok(Reservation::new(held, self.budget.payers(), keeper))
-            }
+        let now = ledger::moment(self.clock);
+        let held = match self.budget.reserve(admit, now) {
+            Ok(held) => held,
             Err(shut) => {
                 self.inquire(context);
-                Err(shut)
+                return Err(shut);
             }
-        }
+        };
+        let (payers, keeper) = (self.budget.payers(), Keeper::Provider(Mailbox::own(context, &self.vitals)));
+        Ok(match held {
+            Some(held) => Reservation::new(held, payers, keeper),
+            None => Reservation::of_nothing(admit.request, payers, now.minute(), keeper),
+        })
     }
 
     fn credential_rejected(&mut self, now: Instant) {

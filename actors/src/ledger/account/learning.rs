@@ -32,6 +32,12 @@ impl Account {
         self.recount(open, now);
     }
 
+    /// Whether anybody needs to know what it holds.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.limits.bounds_money() || self.wanted
+    }
+
     /// Somebody wants to know all about it.
     pub fn want(&mut self) {
         self.wanted = true;
@@ -40,7 +46,7 @@ impl Account {
     /// What must be asked, if anything: it is held to be asked at once.
     pub fn inquiry(&mut self, now: Now<'_>) -> Option<Inquiry> {
         // What was once known is kept right, limits or not.
-        let needed = self.limits.bounds_money() || self.wanted || self.knowledge.is_in_doubt();
+        let needed = self.is_watched() || self.knowledge.is_in_doubt();
         if !needed || !self.knowledge.is_wanting() {
             return None;
         }
