@@ -9,6 +9,7 @@ use actors::{
     clock::Clock,
     dispatcher::{
         grant::Closing,
+        messages::CallerLimits,
         selection::{Background, Entrant, select},
     },
     provider::outcome::Outcome,
@@ -19,8 +20,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use rand::{SeedableRng, rngs::SmallRng};
 
 /// One whole request of a conversation, with three providers to choose from.
-async fn journey(gateway: &Gateway) {
+async fn journey(gateway: &Gateway, limits: &CallerLimits) {
     let mut ask = cards::ask("m");
+    ask.limits = limits.clone();
     ask.session = Some(SessionId::new(ask.key, ask.format, "m", "conversation"));
     let mut journey = gateway.journey(ask);
     if let Ok(mut grant) = journey.next().await {
@@ -45,9 +47,11 @@ fn journeys(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|times| {
                 system.block_on(async {
+                    // As in the house: what has not changed is the same value.
+                    let limits = CallerLimits::default();
                     let started = Instant::now();
                     for _ in 0..times {
-                        journey(gateway).await;
+                        journey(gateway, &limits).await;
                     }
                     started.elapsed()
                 })
