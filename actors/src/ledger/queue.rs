@@ -249,7 +249,18 @@ mod tests {
         // A place may come free between two tries: the second of the first key must not be asked whether.
         assert_eq!(tried, [1, 3]);
         drop(waits);
+        let caller = Arc::new(());
         assert!(queue.join(claim(4, 1), full(1), Arc::downgrade(&caller), now).is_ok());
         assert_eq!(queue.len(), 1, "those who left are gone");
+    }
+
+    #[test]
+    fn i13_one_who_has_left_is_not_tried() {
+        let (now, caller) = (Instant::now(), Arc::new(()));
+        let mut queue = Queue::new(Waiting { most: 9, longest: Duration::from_secs(9) });
+        let _answer = queue.join(claim(1, 1), full(1), Arc::downgrade(&caller), now).unwrap();
+        drop(caller);
+        queue.serve(now, |claim| panic!("{} has left", claim.request));
+        assert!(queue.is_empty());
     }
 }
