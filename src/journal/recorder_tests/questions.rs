@@ -6,7 +6,7 @@ use super::*;
 async fn a_question_hears_everything_that_was_recorded_before_and_up_to_which_number() {
     let rig = Rig::new(Script::default());
     let ask =
-        || BalancesAsk { account: AccountId::User(UserId(1)), ranges: Vec::from([0..1]), by_minute: None };
+        || BalancesAsk { account: AccountId::User(UserId(1)), ranges: vec![0..1, 1..2], by_minute: None };
     let numbers: Vec<u64> = records(3).into_iter().map(|record| rig.recorder.record(record)).collect();
     assert_eq!(numbers, [1, 2, 3]);
     let first = rig.recorder.balances(vec![ask(), ask()]);
