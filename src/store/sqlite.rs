@@ -61,7 +61,8 @@ pub(super) fn connect(path: &str, access: Access) -> ConnectionResult<SqliteConn
     connection
         .batch_execute(&format!(
             "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-             PRAGMA foreign_keys = ON; PRAGMA query_only = {query_only};",
+             PRAGMA foreign_keys = ON; PRAGMA query_only = {query_only}; \
+             PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16000;",
             BUSY_TIMEOUT.as_millis()
         ))
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
