@@ -12,6 +12,7 @@ mod body;
 pub mod error;
 mod gate;
 mod keys;
+mod ledger;
 mod limits;
 mod live;
 mod price_import;

@@ -16,7 +16,7 @@ use actix_web::{
 use super::{
     billing,
     error::{Code, Problem},
-    gate, keys, live, price_import, prices, provider_prices, providers, requests, settings, users,
+    gate, keys, ledger, live, price_import, prices, provider_prices, providers, requests, settings, users,
 };
 
 /// What one must be to use a route.
@@ -75,6 +75,9 @@ fn table() -> Vec<Entry> {
 
         entry(GET,    "/api/v1/settings",                Admin, settings::show),
         entry(PATCH,  "/api/v1/settings",                Admin, settings::update),
+
+        entry(GET,    "/api/v1/ledger/drift",            Admin, ledger::drift),
+        entry(GET,    "/api/v1/audit",                   Admin, ledger::audit),
 
         entry(GET,    "/api/v1/prices",                  Admin, prices::list),
         entry(POST,   "/api/v1/prices/import",           Admin, price_import::upload),

@@ -134,7 +134,7 @@ struct Summed {
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = ledger_entries)]
 #[diesel(treat_none_as_default_value = false)]
-struct EntryRow {
+pub(super) struct EntryRow {
     account: String,
     minute: i64,
     kind: String,
@@ -147,7 +147,7 @@ struct EntryRow {
 }
 
 impl EntryRow {
-    fn new(entry: &LedgerEntry) -> Result<Self, StoreError> {
+    pub(super) fn new(entry: &LedgerEntry) -> Result<Self, StoreError> {
         Ok(Self {
             account: entry.account.to_string(),
             minute: entry.minute,

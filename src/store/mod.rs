@@ -7,6 +7,7 @@
 //! Nothing on the way of a request waits for the store once the caller is known; the recorder and
 //! the admin plane are its users.
 
+mod audit;
 mod db;
 mod directory;
 mod error;
@@ -37,6 +38,7 @@ use diesel_async::RunQueryDsl;
 
 use self::db::{Engine, db};
 pub use self::{
+    audit::{Audited, Deed},
     directory::DirectoryEntry,
     error::StoreError,
     keys::{Key, KeyChange, NewKey},

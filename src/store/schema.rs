@@ -215,5 +215,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::store::types::{Doc, Ts};
+
+    audit_log (id) {
+        id -> BigInt,
+        at -> Ts,
+        who -> Text,
+        action -> Text,
+        subject -> Text,
+        before -> Nullable<Doc>,
+        after -> Nullable<Doc>,
+    }
+}
+
 diesel::joinable!(api_keys -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(api_keys, users);

@@ -1,0 +1,75 @@
+//! The books as a whole: whether they agree, and what operators did to them by hand.
+
+use actix_web::web::Data;
+use actors::money::Pico;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    Admin, Answer,
+    query::{Listed, Query},
+};
+use crate::store::{Audited, Drift};
+
+/// A balance that is not the sum of what it is made from.
+#[derive(Debug, Serialize)]
+struct DriftView {
+    account: String,
+    /// Minutes since 1970 in UTC; none for the sum of all.
+    minute: Option<i64>,
+    /// What rows and corrections come to.
+    entries_usd: Pico,
+    /// What the balance says.
+    balance_usd: Pico,
+    /// Rows there are.
+    entries_requests: i64,
+    /// Rows the balance counts.
+    balance_requests: i64,
+}
+
+/// A line of the audit log as shown.
+#[derive(Debug, Serialize)]
+struct AuditView {
+    id: i64,
+    at: DateTime<Utc>,
+    who: String,
+    action: String,
+    subject: String,
+    before: Option<Value>,
+    after: Option<Value>,
+}
+
+impl From<Drift> for DriftView {
+    fn from(drift: Drift) -> Self {
+        Self {
+            account: drift.account,
+            minute: (drift.minute != 0).then_some(drift.minute),
+            entries_usd: drift.cost,
+            balance_usd: drift.balance,
+            entries_requests: drift.requests,
+            balance_requests: drift.counted,
+        }
+    }
+}
+
+impl From<Audited> for AuditView {
+    fn from(Audited { id, at, who, action, subject, before, after }: Audited) -> Self {
+        Self { id, at, who, action, subject, before, after }
+    }
+}
+
+/// `GET /api/v1/ledger/drift`: empty when the books are sound. Reads the whole log.
+pub(super) async fn drift(admin: Data<Admin>, query: Query) -> Answer {
+    query.finish()?;
+    admin.settle_log().await;
+    Listed::whole(admin.store.drift().await?.into_iter().map(DriftView::from).collect())
+}
+
+/// `GET /api/v1/audit`: newest first.
+pub(super) async fn audit(admin: Data<Admin>, mut query: Query) -> Answer {
+    let (after, limit) = query.take_page();
+    query.finish()?;
+    let page = admin.store.audit_log(after, limit).await?;
+    Listed::answer(page.items.into_iter().map(AuditView::from).collect(), page.next.map(|cursor| cursor.0))
+}
