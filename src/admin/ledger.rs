@@ -1,13 +1,20 @@
-//! The books as a whole: whether they agree, and what operators did to them by hand.
+//! The books as a whole: what is reserved, whether they agree, and what operators did to them by hand.
+
+use std::collections::BTreeMap;
 
 use actix_web::web::Data;
-use actors::money::Pico;
+use actors::{
+    ids::RequestId,
+    ledger::{limits::AccountId, view::Share},
+    money::Pico,
+};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
     Admin, Answer,
+    error::{FlawCode, Problem},
     query::{Listed, Query},
 };
 use crate::store::{Audited, Drift};
@@ -57,6 +64,42 @@ impl From<Audited> for AuditView {
     fn from(Audited { id, at, who, action, subject, before, after }: Audited) -> Self {
         Self { id, at, who, action, subject, before, after }
     }
+}
+
+/// What one request has reserved.
+#[derive(Debug, Serialize)]
+struct ReservationView {
+    request_id: RequestId,
+    /// When it was admitted.
+    since: DateTime<Utc>,
+    /// How much, of each account.
+    reserved: Vec<ShareView>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShareView {
+    account: AccountId,
+    amount_usd: Pico,
+}
+
+/// `GET /api/v1/ledger/reservations`: those that are open, oldest first.
+pub(super) async fn reservations(admin: Data<Admin>, mut query: Query) -> Answer {
+    if query.take_text("state").is_some_and(|state| state != "open") {
+        return Err(Problem::field("state", FlawCode::NotOneOf, "must be open"));
+    }
+    query.finish()?;
+    // A request stands in two books: that of its user and that of its provider.
+    let mut requests: BTreeMap<RequestId, ReservationView> = BTreeMap::new();
+    for open in admin.gateway.reservations().await? {
+        let new = || ReservationView { request_id: open.request, since: open.since, reserved: Vec::new() };
+        let shown = requests.entry(open.request).or_insert_with(new);
+        shown.since = shown.since.min(open.since);
+        let share = |share: Share| ShareView { account: share.account, amount_usd: share.amount };
+        shown.reserved.extend(open.reserved.into_iter().map(share));
+    }
+    let mut requests: Vec<_> = requests.into_values().collect();
+    requests.sort_by_key(|request| request.since);
+    Listed::whole(requests)
 }
 
 /// `GET /api/v1/ledger/drift`: empty when the books are sound. Reads the whole log.

@@ -17,7 +17,8 @@ use super::{
 /// The most dollars of a limit: ledgers sum up to 9,223,372.036854775807 (I-06).
 const MAX_DOLLARS: u64 = 9_000_000;
 
-type Dollars = Amount<MAX_DOLLARS>;
+/// An amount of a limit.
+pub(super) type Dollars = Amount<MAX_DOLLARS>;
 
 body! {
     /// Limits of a user or a key, or those a user takes who has none.

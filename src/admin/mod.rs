@@ -20,6 +20,7 @@ mod prices;
 mod provider_prices;
 mod providers;
 mod query;
+mod quotas;
 mod requests;
 mod routes;
 mod settings;
@@ -101,6 +102,9 @@ enum Topic {
     /// The settings of the system.
     Settings,
 }
+
+/// Who did something by the admin token, in the audit log.
+const OPERATOR: &str = "admin token";
 
 /// What a handler returns.
 type Answer = Result<HttpResponse, Problem>;
@@ -191,4 +195,17 @@ where
     W: Future<Output = Result<T, Problem>> + 'static,
 {
     admin.into_inner().change(topic, write).await
+}
+
+/// Does something to its end, even if whoever asked hangs up, and while nobody else changes anything.
+async fn undisturbed<T, W>(admin: Data<Admin>, work: W) -> Result<T, Problem>
+where
+    T: 'static,
+    W: Future<Output = Result<T, Problem>> + 'static,
+{
+    let work = actix_web::rt::spawn(async move {
+        let _turn = admin.one_at_a_time.lock().await;
+        work.await
+    });
+    work.await.unwrap_or_else(|failed| Err(Problem::internal(failed)))
 }

@@ -16,7 +16,8 @@ use actix_web::{
 use super::{
     billing,
     error::{Code, Problem},
-    gate, keys, ledger, live, price_import, prices, provider_prices, providers, requests, settings, users,
+    gate, keys, ledger, live, price_import, prices, provider_prices, providers, quotas, requests, settings,
+    users,
 };
 
 /// What one must be to use a route.
@@ -76,6 +77,10 @@ fn table() -> Vec<Entry> {
         entry(GET,    "/api/v1/settings",                Admin, settings::show),
         entry(PATCH,  "/api/v1/settings",                Admin, settings::update),
 
+        entry(GET,    "/api/v1/quotas/{kind}/{id}",       Admin, quotas::show),
+        entry(POST,   "/api/v1/quotas/{kind}/{id}/reset", Admin, quotas::reset),
+        entry(POST,   "/api/v1/quotas/{kind}/{id}/raise", Admin, quotas::raise),
+        entry(GET,    "/api/v1/ledger/reservations",     Admin, ledger::reservations),
         entry(GET,    "/api/v1/ledger/drift",            Admin, ledger::drift),
         entry(GET,    "/api/v1/audit",                   Admin, ledger::audit),
 

@@ -1,6 +1,6 @@
 //! What a member of a body may hold where it tells how time is counted.
 
-use actors::ledger::limits::FiveHours;
+use actors::ledger::limits::{FiveHours, Span};
 use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
 use serde_json::value::RawValue;
@@ -82,4 +82,5 @@ closed_sets! {
         Self::Fixed => "fixed",
     };
     Weekday: &WEEK, weekday;
+    Span: &Self::ALL, Self::name;
 }

@@ -37,6 +37,16 @@ impl Effective {
         self.keys.insert(entry.key_id, Arc::clone(&key));
         (user, key)
     }
+
+    /// What binds a user who has a key.
+    pub(super) fn user(&self, id: UserId) -> Option<Arc<Limits>> {
+        self.users.get(&id).cloned()
+    }
+
+    /// What binds a key.
+    pub(super) fn key(&self, id: KeyId) -> Option<Arc<Limits>> {
+        self.keys.get(&id).cloned()
+    }
 }
 
 fn kept<Id: Eq + Hash>(before: &HashMap<Id, Arc<Limits>>, id: Id, limits: Limits) -> Arc<Limits> {

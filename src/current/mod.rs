@@ -17,7 +17,12 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use actors::{Gateway, ledger::calendar::Calendar, provider::card::Card};
+use actors::{
+    Gateway,
+    ids::{KeyId, UserId},
+    ledger::{calendar::Calendar, limits::Limits},
+    provider::card::Card,
+};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use chrono::Utc;
@@ -173,6 +178,17 @@ impl Current {
     #[must_use]
     pub fn calendar_of(&self, settings: &SystemSettings) -> Calendar {
         settings.calendar(self.home)
+    }
+
+    /// What binds a user, whose `own` limits are these; the very value that callers come with, if there is one.
+    pub async fn limits_of_user(&self, id: UserId, own: &Limits) -> Arc<Limits> {
+        let published = self.refreshing.lock().await.user(id);
+        published.unwrap_or_else(|| Arc::new(own.inherit(&self.settings().default_limits)))
+    }
+
+    /// What binds a key, if it is in force.
+    pub async fn limits_of_key(&self, id: KeyId) -> Option<Arc<Limits>> {
+        self.refreshing.lock().await.key(id)
     }
 
     /// The providers.

@@ -2,6 +2,7 @@
 //! directory of its own or a schema of its own in the server that `POINTSMAN_TEST_POSTGRES_URL`
 //! names.
 
+mod audit;
 mod ledger;
 mod migrations;
 mod outages;

@@ -9,6 +9,7 @@ mod price_feeds;
 mod prices;
 mod providers;
 mod publishing;
+mod quotas;
 mod requests;
 mod rights;
 mod settings;
