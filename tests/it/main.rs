@@ -3,6 +3,7 @@
 // Stories may unwrap; the lint knows a test room by this mark.
 #[cfg(test)]
 mod admin;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod charging;
