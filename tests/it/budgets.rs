@@ -109,7 +109,10 @@ async fn a_key_is_bound_by_its_own_limits_and_by_its_users() {
     let key = house.key_of("ann", |user| user.limits = daily("0.05"), change).await;
     let ask =
         || house.ask(Asking::in_format(Format::Anthropic, "m", false, "in").without_key().with_key(&key));
-    assert_eq!((ask().await.status, ask().await.status), (200, 200));
+    assert_eq!(ask().await.status, 200);
+    let admitted = ask().await;
+    let row = house.row(&admitted).await;
+    assert_eq!((row.cost, row.reserved, row.settlement), (Some(usd(FEE)), Some(usd(FEE)), Settlement::Exact));
     let refused = ask().await;
     assert_eq!(refused.status, 429);
     assert!(refused.text().contains("this api key's limit"), "{}", refused.text());

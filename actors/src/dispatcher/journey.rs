@@ -140,6 +140,12 @@ impl Journey {
         self.reservation.as_ref().map(Reservation::minute)
     }
 
+    /// What was reserved for it when it was admitted; none before the first provider.
+    #[must_use]
+    pub fn reserved(&self) -> Option<Pico> {
+        self.reservation.as_ref().map(Reservation::amount)
+    }
+
     /// Raised when the request has used all that was left, and its accounts want it ended. One for its user
     /// and key, one for its provider.
     pub fn must_stop(&self) -> impl Iterator<Item = &Arc<AtomicBool>> {

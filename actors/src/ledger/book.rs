@@ -153,13 +153,14 @@ impl Book {
         for Charge { place, demand, .. } in charges.iter().flatten() {
             self.accounts[*place].hold(demand, here);
         }
+        let amount = charges.iter().flatten().map(|charge| charge.demand.amount).max().unwrap_or_default();
         let (age, admitted) = (here.age, now);
         let must_stop = Arc::new(AtomicBool::new(false));
         let Claim { request, model, estimate, .. } = *claim;
         let open =
             Open { request, charges, admitted, age, model, estimate, must_stop: Arc::clone(&must_stop) };
         let ticket = self.reservations.open(open);
-        Ok(Held { ticket, minute: now.minute(), must_stop, permits })
+        Ok(Held { ticket, minute: now.minute(), amount, must_stop, permits })
     }
 
     /// What each account would have to hold.

@@ -91,6 +91,8 @@ pub struct Held {
     pub ticket: Ticket,
     /// The minute its cost will belong to.
     pub minute: Minute,
+    /// The most that any of its accounts holds for it.
+    pub amount: Pico,
     /// Raised when the request has used all that is left and its accounts want it ended.
     pub must_stop: Arc<AtomicBool>,
     /// One unit of concurrency of each account; dropping them gives them back.

@@ -23,6 +23,7 @@ pub struct Reservation {
     ticket: Ticket,
     payers: Payers,
     minute: Minute,
+    amount: Pico,
     must_stop: Arc<AtomicBool>,
     permits: [Option<Permit>; MOST_PAYERS],
     keeper: Keeper,
@@ -38,21 +39,27 @@ pub(crate) enum Keeper {
 
 impl Reservation {
     pub(crate) fn new(held: Held, payers: Payers, keeper: Keeper) -> Self {
-        let Held { ticket, minute, must_stop, permits } = held;
-        Self { ticket, payers, minute, must_stop, permits, keeper, ended: false }
+        let Held { ticket, minute, amount, must_stop, permits } = held;
+        Self { ticket, payers, minute, amount, must_stop, permits, keeper, ended: false }
     }
 
     /// Nothing is held, since nothing is bounded and nobody looks; what it costs will be told all the same.
     pub(crate) fn of_nothing(request: RequestId, payers: Payers, minute: Minute, keeper: Keeper) -> Self {
         let ticket = Ticket::of_nothing(request);
-        let (must_stop, permits) = (Arc::default(), [None, None]);
-        Self { ticket, payers, minute, must_stop, permits, keeper, ended: false }
+        let (amount, must_stop, permits) = (Pico::ZERO, Arc::default(), [None, None]);
+        Self { ticket, payers, minute, amount, must_stop, permits, keeper, ended: false }
     }
 
     /// The minute its cost belongs to, in every window and on record.
     #[must_use]
     pub fn minute(&self) -> Minute {
         self.minute
+    }
+
+    /// The most that any of its accounts held for it when it was admitted.
+    #[must_use]
+    pub fn amount(&self) -> Pico {
+        self.amount
     }
 
     /// Its cost belongs to that minute: one request has one, whenever it came to this payer.

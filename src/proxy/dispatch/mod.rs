@@ -177,6 +177,7 @@ impl Dispatch {
     pub(super) async fn next_attempt(&mut self) -> Result<(Arc<Card>, bool), NoProvider> {
         let journey = self.journey.as_mut().ok_or(NoProvider::NotOffered)?;
         let grant = journey.next().await?;
+        self.record.reserved = journey.reserved();
         self.record.minute = journey.minute().map_or(self.record.minute, |minute| minute.0);
         let card = Arc::clone(grant.card());
         let same_home =
