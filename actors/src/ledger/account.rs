@@ -274,6 +274,8 @@ impl Account {
             return None;
         }
         self.roll(now);
+        // The answer to a question that is out knows nothing of this: another must be asked.
+        self.knowledge.unanswered();
         Some(self.tallies[span].reset(now.moment.minute()))
     }
 

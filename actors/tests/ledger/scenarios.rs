@@ -109,6 +109,21 @@ fn i09_two_resets_in_one_minute_forgive_what_came_before_either() {
 }
 
 #[test]
+fn i09_a_reset_while_the_records_are_asked_forgives_what_was_settled_meanwhile() {
+    let mut world = known(usd(Span::Day, 10));
+    let nth = world.reserve(0, costing(9)).unwrap();
+    world.book.doubt();
+    world.ask();
+    settle(&mut world, nth, 9);
+    world.reset(USER, Span::Day);
+    world.reset(KEYS[0], Span::Day);
+    world.answer();
+    world.know_all();
+    world.agrees();
+    assert!(world.reserve(0, costing(10)).is_ok());
+}
+
+#[test]
 fn a_raise_counts_until_it_is_over() {
     let mut world = known(usd(Span::Day, 10));
     world.configure(KEYS[0], Limits::default());

@@ -41,6 +41,7 @@ impl Handler<Reset> for Ledger {
     fn handle(&mut self, Reset { account, span }: Reset, context: &mut Context<Self>) -> Self::Result {
         let now = self.now();
         let forgiven = self.book.reset(account, span, now);
+        self.inquire(context);
         self.serve(context);
         forgiven
     }

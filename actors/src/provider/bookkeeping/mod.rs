@@ -97,8 +97,10 @@ impl Handler<View> for Provider {
 impl Handler<Reset> for Provider {
     type Result = Option<Forgiven>;
 
-    fn handle(&mut self, Reset { account, span }: Reset, _: &mut Self::Context) -> Self::Result {
-        self.budget.book.reset(account, span, ledger::moment(self.clock))
+    fn handle(&mut self, Reset { account, span }: Reset, context: &mut Self::Context) -> Self::Result {
+        let forgiven = self.budget.book.reset(account, span, ledger::moment(self.clock));
+        self.inquire(context);
+        forgiven
     }
 }
 
