@@ -189,3 +189,38 @@ async fn i02_a_hard_stop_ends_a_stream_that_has_used_all_that_was_left() {
     assert!(usd("0.1") <= cost && cost < usd("0.15"), "{cost}");
     house.close().await;
 }
+
+#[actix::test]
+async fn i02_what_is_spent_beyond_a_limit_is_no_more_than_what_estimates_fell_short_by() {
+    let upstream = Upstream::start(|mut conn| async move {
+        while conn.request().await.is_some() {
+            // Ten times what anybody could expect of a first answer.
+            conn.answer(
+                r#"{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hi"}],
+                "stop_reason":"end_turn","usage":{"input_tokens":10,"output_tokens":40960}}"#,
+            )
+            .await;
+        }
+    })
+    .await;
+    let house = open(&upstream, None).await;
+    let price = Money::parse("10").unwrap();
+    priced(&house, Price::from(actors::pricing::Rates::completed(price.clone(), price, None, None, None)))
+        .await;
+    let limit = usd("0.5");
+    let mut limits = Limits::default();
+    limits.usd[Span::Month] = Some(limit);
+    let key = house.key_of("ann", |user| user.limits = limits, |_| {}).await;
+    let asking = Asking::in_format(Format::Anthropic, "m", false, "in").field("max_tokens", 1_000_000);
+    let asking = asking.without_key().with_key(&key);
+    join_all((0..100).map(|_| house.ask(asking.clone()))).await;
+    let rows = house.rows().await;
+    let spent: Pico = rows.iter().filter_map(|row| row.cost).sum();
+    let short: Pico = rows.iter().filter_map(|row| Some((row.cost? - row.reserved?).or_nothing())).sum();
+    assert!(spent > limit, "the estimates were kept: {spent}");
+    assert!(spent - limit <= short, "{spent} is more than {limit} and {short}");
+    let admitted = rows.iter().filter(|row| row.status == 200).count();
+    assert!((1..100).contains(&admitted), "{admitted}");
+    println!("limit {limit}: {admitted} of 100 admitted, {spent} spent, bound {limit} + {short}");
+    house.close().await;
+}
