@@ -134,7 +134,8 @@ impl Dispatch {
         };
         let under_way = self.attempt.is_some();
         self.close_attempt(outcome, Closing::default(), None);
-        if under_way && self.record.metering == Metering::None {
+        let is_charged = self.record.operation != Some(Operation::CountTokens);
+        if under_way && is_charged && self.record.metering == Metering::None {
             // It was about to be sent, or was: nobody knows what the provider makes of it.
             self.record.settlement = Settlement::Disputed;
         }
