@@ -72,7 +72,11 @@ fn from_database(kind: DatabaseErrorKind, info: &(dyn DatabaseErrorInformation +
         | DatabaseErrorKind::UnableToSendCommand
         | DatabaseErrorKind::SerializationFailure
         | DatabaseErrorKind::ReadOnlyTransaction => StoreError::Unavailable(info.message().to_owned()),
-        _ if SQLITE_TROUBLES.iter().any(|trouble| info.message().contains(trouble)) => {
+        _ if SQLITE_TROUBLES
+            .iter()
+            .chain(&POSTGRES_TROUBLES)
+            .any(|trouble| info.message().contains(trouble)) =>
+        {
             StoreError::Unavailable(info.message().to_owned())
         }
         _ => StoreError::Refused(info.message().to_owned()),
@@ -88,6 +92,16 @@ const SQLITE_TROUBLES: [&str; 6] = [
     "unable to open database file",
     "attempt to write a readonly database",
     "database table is locked",
+];
+
+/// What PostgreSQL says, in its own language, when the trouble is its own. diesel hands on no codes; whoever
+/// must not be wrong about a text in another language asks once more, as the recorder does.
+const POSTGRES_TROUBLES: [&str; 5] = [
+    "canceling statement due to",
+    "terminating connection",
+    "the database system is",
+    "connection slots are reserved",
+    "No space left on device",
 ];
 
 /// The column of a violated unique constraint. PostgreSQL names the constraint, which by our rule

@@ -17,13 +17,11 @@ use super::{db::Manager, error::StoreError};
 /// How long TCP, TLS and the login of one connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How connections are made to the server that `url` names. Statements are ended by the server
-/// after `statement_timeout`: a query we gave up on must not go on there (S14).
-pub(super) fn manager(
-    url: &str,
-    statement_timeout: Duration,
-) -> Result<Manager<AsyncPgConnection>, StoreError> {
+/// How connections are made to the server that `url` names. A query that we give up on after `deadline` must
+/// not go on there (S14): the server ends it a moment later, so that it is always we who say why.
+pub(super) fn manager(url: &str, deadline: Duration) -> Result<Manager<AsyncPgConnection>, StoreError> {
     let (config, tls) = prepare(url)?;
+    let statement_timeout = deadline + deadline / 4;
     let setup = format!("SET statement_timeout = {}", statement_timeout.as_millis());
     let shared = Arc::new((config, tls, setup));
     let mut how = ManagerConfig::default();
