@@ -12,6 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actors::{
+    money::{Money, Pico},
+    pricing::{Price, Rates},
+};
+use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
 use pointsman::{
     demo::upstream::{self, Running},
@@ -19,11 +24,12 @@ use pointsman::{
         fault,
         record::{Ending, Record, Settlement},
     },
+    store::PriceSource,
 };
 use tokio::time::sleep;
 
 use crate::{
-    caller::Caller,
+    caller::{Ask, Caller},
     figures::{Ms, Times},
     process::{Premises, Process},
     rig, rows, turn,
@@ -227,4 +233,32 @@ async fn until_a_megabyte_is_written(premises: &Premises, upstream: &Running, tr
         truth.read_on(upstream);
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i39_of_a_stream_that_had_begun_the_best_estimate_is_posted() {
+    let _turn = turn().await;
+    let upstream = upstream::start(0).unwrap();
+    let premises = premises(&upstream).await;
+    let dollar = Money::one();
+    let price = Price::from(Rates::completed(dollar.clone(), dollar, None, None, None));
+    premises
+        .store()
+        .put_prices(PriceSource::Manual, Utc::now() - TimeDelta::minutes(1), vec![("m".to_owned(), price)])
+        .await
+        .unwrap();
+    let mut process = premises.start("struck", "info", &[]).await;
+    let mut caller = Caller::connect(process.address).await.unwrap();
+    caller.send(&Ask::stream(&premises.key, "m", "go on and on [[slow 100ms]]")).await.unwrap();
+    caller.wait_for(b"content_block_delta").await.unwrap();
+    process.kill();
+    let mut process = premises.start("after", "info", &[]).await;
+    process.terminate();
+    process.end(Duration::from_secs(20)).await;
+    let rows = rows::all(&premises.store()).await;
+    let [row] = rows.as_slice() else { panic!("one row: {rows:?}") };
+    assert_eq!((row.ending, row.settlement), (Ending::Incomplete, Settlement::Estimated));
+    let usage = row.metering.usage();
+    assert!(usage.input_tokens > 0 && row.cost.is_some_and(|cost| cost > Pico::ZERO), "{row:?}");
+    assert!(row.reserved.is_some_and(|reserved| reserved > Pico::ZERO), "{row:?}");
 }
