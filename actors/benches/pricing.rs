@@ -4,7 +4,10 @@ use std::hint::black_box;
 
 use actors::{
     money::Money,
-    pricing::{Consumed, Price, Rates, Service, Terms, Tier},
+    pricing::{
+        Consumed, Price, Rates, Service, Terms, Tier,
+        bounds::{Bounds, Size},
+    },
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use protocol::Usage;
@@ -48,7 +51,9 @@ fn costs(bench: &mut Criterion) {
     });
     group.bench_function("cost with tiers", |bench| bench.iter(|| black_box(&tiered).cost(&consumed, &one)));
     group.bench_function("cost in decimals", |bench| bench.iter(|| black_box(&fine).cost(&consumed, &one)));
-    group.bench_function("bound", |bench| bench.iter(|| black_box(&tiered).bound(104_320, 4_096, &one)));
+    let (bounds, answers) = (Bounds::of(&tiered), 1);
+    let size = Size { body_bytes: 104_320, max_output_tokens: Some(4_096), answers };
+    group.bench_function("estimate", |bench| bench.iter(|| black_box(&bounds).estimate(&size, &one)));
     group.finish();
 }
 

@@ -5,7 +5,6 @@
 //! read again.
 
 pub mod billing;
-pub mod bounds;
 mod builtin;
 pub mod keys;
 mod limits;

@@ -9,14 +9,16 @@ use actors::{
     ids::ProviderId,
     ledger::claim::Estimate,
     money::Money,
-    pricing::{Consumed, Price},
+    pricing::{
+        Consumed, Price,
+        bounds::{Bounds, Size},
+    },
 };
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::{
     billing::{BilledModel, Billing, Charge, WhenUnpriced},
-    bounds::{Bounds, Size},
     builtin,
 };
 use crate::{
@@ -164,18 +166,6 @@ impl PriceList {
             }
             (None, WhenUnpriced::Refuse) => Err(NoPrice),
         }
-    }
-
-    /// What a request is charged for what it consumed, at a provider with that factor on prices.
-    #[must_use]
-    pub fn charge(
-        &self,
-        of: &Asked<'_>,
-        at: DateTime<Utc>,
-        consumed: &Consumed,
-        multiplier: &Money,
-    ) -> Charge {
-        self.quote(of, at).map_or_else(Charge::unpriced, |listed| listed.charge(consumed, multiplier))
     }
 
     /// How the prices are applied.

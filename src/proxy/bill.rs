@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use actors::{
     ledger::claim::{Estimate, Running},
     money::{Money, Pico},
-    pricing::Consumed,
+    pricing::{Consumed, bounds::Size},
     provider::card::Card,
 };
 use chrono::{DateTime, Utc};
@@ -19,7 +19,6 @@ use crate::{
     current::{
         Current,
         billing::Charge,
-        bounds::Size,
         prices::{Admission, Asked, Listed},
     },
     journal::record::Metering,

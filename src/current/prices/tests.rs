@@ -4,7 +4,7 @@ use actors::pricing::Rates;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::current::billing::Footing;
+use crate::current::billing::{Charge, Footing};
 
 fn day(day: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_900_000_000 + day * 86_400, 0).unwrap()
@@ -92,11 +92,12 @@ fn i07_without_a_price_a_request_is_unpriced_or_refused_and_never_free() {
     let list = PriceList::new([free.clone()], [], Billing::default(), day(1));
     let consumed = Consumed::tokens(protocol::Usage { input_tokens: 10, ..Default::default() });
 
-    let charge = list.charge(&of("free"), day(1), &consumed, &Money::one());
+    let charge = list.quote(&of("free"), day(1)).unwrap().charge(&consumed, &Money::one());
     assert_eq!((charge.cost, charge.footing), (Some(Money::zero()), Footing::Free));
     assert!(charge.formula.is_some());
-    let charge = list.charge(&of("unheard of"), day(1), &consumed, &Money::one());
-    assert_eq!((charge.cost, charge.footing), (None, Footing::Unpriced));
+    assert!(list.quote(&of("unheard of"), day(1)).is_none());
+    let charge = Charge::unpriced();
+    assert_eq!((charge.cost, charge.footing), (None, Footing::Unpriced), "nobody knows is not nothing");
 
     assert!(matches!(list.admit(&of("free"), day(1)), Ok(Admission::Priced(_))));
     let Ok(Admission::Unpriced { reserve }) = list.admit(&of("unheard of"), day(1)) else {
