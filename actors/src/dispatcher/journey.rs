@@ -12,7 +12,7 @@
 //!   or by being dropped (I-05).
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -146,10 +146,10 @@ impl Journey {
         self.reservation.as_ref().map(Reservation::amount)
     }
 
-    /// Raised when the request has used all that was left, and its accounts want it ended. One for its user
-    /// and key, one for its provider.
-    pub fn must_stop(&self) -> impl Iterator<Item = &Arc<AtomicBool>> {
-        [&self.reservation, &self.charge].into_iter().flatten().map(Reservation::must_stop)
+    /// Whether the request has used all that was left, and its user, its key or its provider want it ended.
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        [&self.reservation, &self.charge].into_iter().flatten().any(Reservation::is_used_up)
     }
 
     /// The request has ended and has cost so much, as the record of that number says; `tokens` went in and
@@ -158,11 +158,6 @@ impl Journey {
         for held in [self.reservation.take(), self.charge.take()].into_iter().flatten() {
             held.settle(cost, tokens, sequence);
         }
-    }
-
-    /// What the request holds, of its user and key and of its provider, for whoever will settle it later.
-    pub fn take_reservations(&mut self) -> [Option<Reservation>; 2] {
-        [self.reservation.take(), self.charge.take()]
     }
 
     /// How it was decided so far.

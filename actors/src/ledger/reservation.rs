@@ -90,12 +90,6 @@ impl Reservation {
         });
     }
 
-    /// Raised when the request has used all that was left, and its accounts want it ended.
-    #[must_use]
-    pub fn must_stop(&self) -> &Arc<AtomicBool> {
-        &self.must_stop
-    }
-
     /// Whether the request has used all that was left.
     #[must_use]
     pub fn is_used_up(&self) -> bool {

@@ -7,7 +7,7 @@
 mod endings;
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -306,9 +306,7 @@ impl Dispatch {
 
     /// Whether the answer has used all that was left, and must end.
     pub(super) fn is_used_up(&self) -> bool {
-        self.journey
-            .as_ref()
-            .is_some_and(|journey| journey.must_stop().any(|flag| flag.load(Ordering::Acquire)))
+        self.journey.as_ref().is_some_and(Journey::is_used_up)
     }
 }
 
