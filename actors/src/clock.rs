@@ -7,6 +7,25 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 
+/// Tells how long something takes in real time, also where a simulation winds the clock: how long a thread was
+/// held is nothing that can be wound.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// One that begins now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Since it began, in microseconds.
+    #[must_use]
+    pub fn micros(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
 /// Tells the time. Cheap to copy; one per process, handed to every actor.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {

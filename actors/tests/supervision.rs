@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix::Arbiter;
 use actors::{
+    clock::Stopwatch,
     dispatcher::{grant::Closing, messages::NoProvider},
     ids::ProviderId,
     provider::outcome::Outcome,
@@ -182,6 +183,39 @@ fn i34_a_resting_actor_keeps_nobody_busy() {
         (0..1_000).for_each(|_| mailbox.tell(Order::Panic));
         tokio::time::sleep(LEASH.rest / 2).await;
         assert_eq!(mailbox.vitals().restarts(), LEASH.panics as u64 + 1);
+        assert_eq!(mailbox.vitals().quarantines(), 1);
+    });
+}
+
+#[test]
+fn i37_who_holds_the_thread_is_seen_and_so_are_those_who_waited_for_it() {
+    time::simulated(async {
+        let (thread, clock) = (Arbiter::current(), time::clock());
+        let mailbox = guard::start(&thread, clock, LEASH, "slow".to_owned(), |_, v| Fragile::new(v));
+        let vitals = mailbox.vitals();
+        assert_eq!(mailbox.ask(Order::Count).await, Ok(1));
+        let held = Duration::from_millis(20);
+        assert!(vitals.longest_turn() < held && vitals.longest_wait() < held);
+        mailbox.tell(Order::Hold(held));
+        assert_eq!(mailbox.ask(Order::Count).await, Ok(2));
+        assert!(vitals.longest_turn() >= held, "{:?}", vitals.longest_turn());
+        assert!(vitals.longest_wait() >= held, "{:?}", vitals.longest_wait());
+    });
+}
+
+#[test]
+fn a_message_that_nobody_takes_up_is_seen_while_it_waits() {
+    time::simulated(async {
+        let (thread, clock) = (Arbiter::current(), time::clock());
+        let mailbox = guard::start(&thread, clock, LEASH, "stuck".to_owned(), |_, v| Fragile::new(v));
+        let vitals = mailbox.vitals();
+        // Nobody takes anything up before we wait.
+        mailbox.tell(Order::Count);
+        let (begun, wanted) = (Stopwatch::start(), Duration::from_millis(5));
+        while u128::from(begun.micros()) <= wanted.as_micros() {
+            std::hint::spin_loop();
+        }
+        assert!(vitals.longest_wait() >= wanted, "{:?}", vitals.longest_wait());
     });
 }
 

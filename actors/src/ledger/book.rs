@@ -330,6 +330,15 @@ impl Book {
         self.reservations.len()
     }
 
+    /// What all open reservations hold together, each counted once, whoever pays it.
+    #[must_use]
+    pub fn held(&self) -> Pico {
+        let held = |open: &Open| {
+            open.charges.iter().flatten().map(|charge| charge.demand.amount).max().unwrap_or_default()
+        };
+        self.reservations.iter().map(held).sum()
+    }
+
     /// How old the oldest open reservation is.
     #[must_use]
     pub fn oldest(&self, now: Moment) -> Option<Duration> {

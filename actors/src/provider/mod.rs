@@ -54,6 +54,13 @@ use crate::{
 /// How long a full provider is passed over before it is asked again.
 const FULL_FOR: Duration = Duration::from_millis(1);
 
+/// How often the breaker has opened and closed since the start; what operators do counts too.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+struct Transitions {
+    opened: u64,
+    closed: u64,
+}
+
 /// The actor.
 pub struct Provider {
     card: Arc<Card>,
@@ -63,6 +70,7 @@ pub struct Provider {
     credential: CredentialState,
     budget: Budget,
     history: History,
+    transitions: Transitions,
     line: Arc<Line>,
     clock: Clock,
     vitals: Arc<Vitals>,
@@ -80,6 +88,7 @@ impl Provider {
             credential: CredentialState::default(),
             budget: Budget::new(&card, parts),
             history: History::default(),
+            transitions: Transitions::default(),
             card,
             line,
             clock,
@@ -134,14 +143,18 @@ impl Provider {
         }
     }
 
-    fn announce(&self, change: Option<Change>) {
+    fn announce(&mut self, change: Option<Change>) {
         let name = self.card.name.as_str();
         match change {
             Some(Change::Tripped { until }) => {
+                self.transitions.opened += 1;
                 let seconds = until.saturating_duration_since(self.clock.now()).as_secs();
                 warn!(provider = name; "provider {name}: breaker open for {seconds} s");
             }
-            Some(Change::Recovered) => info!(provider = name; "provider {name}: breaker closed"),
+            Some(Change::Recovered) => {
+                self.transitions.closed += 1;
+                info!(provider = name; "provider {name}: breaker closed");
+            }
             None => {}
         }
     }
@@ -307,6 +320,7 @@ impl Handler<Observe> for Provider {
             "in_flight": self.permits.in_flight(),
             "concurrency": self.permits.limit(),
             "breaker": breaker,
+            "transitions": self.transitions,
             "cooling_down_until": self.cooldown.until(now).map(wall),
             "credential": {
                 "rejections_in_a_row": self.credential.rejections_in_a_row(),

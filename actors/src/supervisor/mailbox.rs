@@ -11,7 +11,7 @@ use actix::{
 };
 use tokio::sync::oneshot;
 
-use super::vitals::{Vitals, Waiting};
+use super::vitals::{Turn, Vitals, Waiting};
 
 /// The way to one actor. Clones are cheap and stay good across the actor's restarts.
 pub struct Mailbox<A: Actor> {
@@ -109,10 +109,9 @@ impl<M: Message> Message for Counted<M> {
 }
 
 impl<M> Counted<M> {
-    /// The message, which waits no longer.
-    pub fn take_up(self) -> M {
-        drop(self.waiting);
-        self.message
+    /// The message, which waits no longer, and what measures how long it is handled.
+    pub fn take_up(self) -> (M, Turn) {
+        (self.message, self.waiting.turn())
     }
 }
 
@@ -182,7 +181,8 @@ macro_rules! takes {
                 message: $crate::supervisor::mailbox::Counted<$message>,
                 context: &mut Self::Context,
             ) -> Self::Result {
-                actix::Handler::<$message>::handle(self, message.take_up(), context)
+                let (message, _turn) = message.take_up();
+                actix::Handler::<$message>::handle(self, message, context)
             }
         }
     )+};

@@ -28,6 +28,9 @@ impl Message for Observe {
 /// How long an actor may take to answer [`Observe`] before it is reported as silent.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Actors that are asked for their state at the same time.
+const AT_ONCE: usize = 16;
+
 type Ask = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<serde_json::Value>> + Send>> + Send + Sync>;
 
 #[derive(Clone)]
@@ -56,6 +59,12 @@ pub struct Snapshot {
     pub mailbox_depth: u32,
     /// How often it was restarted after a panic.
     pub restarts: u64,
+    /// How often it was made to rest after too many of them.
+    pub quarantines: u64,
+    /// The longest a message waited for it in the last minute or two, or waits already.
+    pub longest_wait_us: u64,
+    /// The longest it held its thread over one message in the last minute or two.
+    pub longest_turn_us: u64,
     /// The latest panic.
     pub last_panic: Option<LastPanic>,
     /// When it was started.
@@ -110,8 +119,13 @@ impl Roster {
     /// Everyone, in order of kind and name.
     pub async fn observe_all(&self, clock: Clock) -> Vec<Snapshot> {
         let entries: Vec<_> = self.lock().iter().map(|(key, entry)| (key.clone(), entry.clone())).collect();
-        futures_util::future::join_all(entries.into_iter().map(|(key, entry)| observe(key, entry, clock)))
-            .await
+        let mut everyone = Vec::with_capacity(entries.len());
+        // Not all at once: with a ledger for every user, requests would wait behind all of their answers.
+        for some in entries.chunks(AT_ONCE) {
+            let asked = some.iter().cloned().map(|(key, entry)| observe(key, entry, clock));
+            everyone.extend(futures_util::future::join_all(asked).await);
+        }
+        everyone
     }
 
     /// One actor, if it is listed.
@@ -131,6 +145,10 @@ impl Roster {
     }
 }
 
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 async fn observe((kind, name): (&'static str, String), entry: Entry, clock: Clock) -> Snapshot {
     let resting = entry.vitals.rests();
     let detail = if resting { None } else { (entry.ask)().await };
@@ -146,6 +164,9 @@ async fn observe((kind, name): (&'static str, String), entry: Entry, clock: Cloc
         state,
         mailbox_depth: entry.vitals.waiting(),
         restarts: entry.vitals.restarts(),
+        quarantines: entry.vitals.quarantines(),
+        longest_wait_us: micros(entry.vitals.longest_wait()),
+        longest_turn_us: micros(entry.vitals.longest_turn()),
         last_panic: entry
             .vitals
             .last_panic()

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 use actix::{Actor, Arbiter, Context, Handler, Message, Supervised};
 use actors::{
     Gateway, Settings,
+    clock::Stopwatch,
     dispatcher::grant::Closing,
     provider::{card::Card, outcome::Outcome},
     supervisor::{Guarded, Leash, Snapshot, Vitals, mailbox::Counted},
@@ -78,6 +79,8 @@ pub enum Order {
     Panic,
     /// Panic in the next so many restarts, too.
     FailRestarts(u32),
+    /// Hold the thread for so long, in real time.
+    Hold(Duration),
     /// Answer how often it was started.
     Starts,
 }
@@ -124,10 +127,17 @@ impl Handler<Counted<Order>> for Fragile {
     type Result = u32;
 
     fn handle(&mut self, order: Counted<Order>, _: &mut Self::Context) -> u32 {
-        match order.take_up() {
+        let (order, _turn) = order.take_up();
+        match order {
             Order::Count => self.count += 1,
             Order::Panic => panic!("fault point on order"),
             Order::FailRestarts(times) => self.bad_restarts = times,
+            Order::Hold(time) => {
+                let held = Stopwatch::start();
+                while u128::from(held.micros()) < time.as_micros() {
+                    std::hint::spin_loop();
+                }
+            }
             Order::Starts => return self.started,
         }
         self.count

@@ -94,6 +94,7 @@ impl Handler<Observe> for Ledger {
         Reply(json!({
             "accounts": accounts,
             "open_reservations": self.book.open(),
+            "held_usd": self.book.held(),
             "oldest_open_s": self.book.oldest(now).map(|age| age.as_secs()),
             "waiting": self.queue.len(),
         }))
