@@ -42,11 +42,14 @@ use crate::{
     proxy::{self, Proxy},
     secrets::{admin_token::AdminToken, digest::Digester},
     store::Store,
+    traces::Tracer,
     upstream::{self, Clients, fetch::Fetch},
 };
 
 /// How long the last rows may take to be written when everything else has ended.
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
+/// The same for the last traces, which are worth less.
+const TRACES_WITHIN: Duration = Duration::from_secs(5);
 /// How long what runs may take to be broken off once its time is over: an error event has to leave.
 const BREAK_OFF_WITHIN: Duration = Duration::from_secs(5);
 /// How long a client's idle connection is kept. Longer than clients keep theirs, so that neither side closes
@@ -71,6 +74,8 @@ pub struct House {
     pub gateway: Gateway,
     /// Where rows go.
     pub recorder: Recorder,
+    /// Where traces go.
+    pub tracer: Tracer,
     /// Stops it, as a signal would.
     pub stopper: Stopper,
     /// The admin token, if it was made just now.
@@ -93,7 +98,15 @@ where
         .context("journal")?;
     let writer = actix_web::rt::spawn(writer.run());
     let drain = Drain::default();
-    let plan = Plan { config: config.clone(), foundation, recorder: recorder.clone(), drain: drain.clone() };
+    let (tracer, exporter) = Tracer::new(&config.traces, &foundation.upstream);
+    let exporter = exporter.map(|exporter| actix_web::rt::spawn(exporter.run()));
+    let plan = Plan {
+        config: config.clone(),
+        foundation,
+        recorder: recorder.clone(),
+        drain: drain.clone(),
+        tracer: tracer.clone(),
+    };
 
     let (rooms, handle, server) = open(plan, listener).await?;
     replay(&recorder).await;
@@ -108,6 +121,7 @@ where
         digester: rooms.digester,
         gateway: rooms.gateway,
         recorder: recorder.clone(),
+        tracer: tracer.clone(),
         stopper: stopper.clone(),
         new_admin_token: rooms.new_admin_token,
     };
@@ -132,6 +146,10 @@ where
     }
     drop(recorder);
     writer.abort();
+    if timeout(TRACES_WITHIN, tracer.flush()).await.is_err() {
+        log::warn!("the last traces were not taken in time");
+    }
+    exporter.into_iter().for_each(|exporter| exporter.abort());
     log::info!("stopped");
     Ok(())
 }
@@ -206,6 +224,7 @@ struct Plan {
     foundation: Foundation,
     recorder: Recorder,
     drain: Drain,
+    tracer: Tracer,
 }
 
 /// The rooms, made once, on the thread where the state actors shall live.
@@ -224,7 +243,7 @@ struct Rooms {
 
 impl Rooms {
     fn make(plan: Plan, state_thread: &ArbiterHandle) -> Self {
-        let Plan { config, foundation, recorder, drain } = plan;
+        let Plan { config, foundation, recorder, drain, tracer } = plan;
         let Foundation { store, key, token, new_admin_token, upstream, settings } = foundation;
         let behaviour = actors::Settings {
             session_ttl: config.routing.session_ttl,
@@ -247,6 +266,7 @@ impl Rooms {
             gateway: gateway.clone(),
             current: Arc::clone(&current),
             recorder: recorder.clone(),
+            tracer,
             drain: drain.clone(),
             max_body_bytes: config.server.max_body_bytes,
             trusted_proxies: config.server.trusted_proxies,

@@ -13,4 +13,5 @@ pub mod ops;
 pub mod proxy;
 pub mod secrets;
 pub mod store;
+pub mod traces;
 pub mod upstream;

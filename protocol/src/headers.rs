@@ -40,7 +40,14 @@ pub fn goes_up(name: &str) -> bool {
         || name.starts_with("cf-")
         || matches!(
             name,
-            "forwarded" | "x-real-ip" | "via" | "true-client-ip" | "x-client-ip" | "x-cluster-client-ip"
+            "forwarded"
+                | "x-real-ip"
+                | "via"
+                | "true-client-ip"
+                | "x-client-ip"
+                | "x-cluster-client-ip"
+                | "traceparent"
+                | "tracestate"
         );
     // Ours to choose, or apt to change what is asked behind our back.
     let ours = matches!(

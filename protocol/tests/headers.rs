@@ -55,7 +55,6 @@ fn i31_what_clients_and_vendors_act_on_passes() {
         "x-goog-api-client",
         "x-server-timeout",
         "openai-organization",
-        "traceparent",
         "accept",
         "a-header-from-tomorrow",
     ] {

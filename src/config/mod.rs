@@ -19,6 +19,7 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 pub mod time_zone;
+pub mod traces;
 mod typed;
 
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ use chrono_tz::Tz;
 
 use self::{
     log::LogSettings, prices::PriceSettings, routing::RoutingSettings, secrets::SecretSettings,
-    server::ServerSettings, store::StoreSettings, typed::Typed,
+    server::ServerSettings, store::StoreSettings, traces::TraceSettings, typed::Typed,
 };
 pub use self::{
     secret::Secret,
@@ -55,6 +56,8 @@ pub struct Config {
     pub prices: PriceSettings,
     /// The log.
     pub log: LogSettings,
+    /// Where traces go.
+    pub traces: TraceSettings,
     /// Secrets given from outside.
     pub secrets: SecretSettings,
     /// What was set but has no effect, to be logged at start.
@@ -96,6 +99,7 @@ pub fn load_with(
         routing: routing::meant(&typed)?,
         prices: prices::meant(&typed)?,
         log: log::meant(&typed)?,
+        traces: traces::meant(&typed)?,
         secrets: secrets::meant(&typed)?,
         data_dir,
         effective: typed.describe(),

@@ -94,6 +94,7 @@ impl Typed {
                     continue;
                 }
                 match &found {
+                    Some(_) if knob.ranked => {}
                     Some((other, Origin::Environment(first))) if *other != value => {
                         return Err(wrong(&format!("differs from {first}; set only one of them")));
                     }

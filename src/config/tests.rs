@@ -299,3 +299,53 @@ fn a_key_given_twice_is_refused() {
     let KeySource::File(path) = file.secrets.sealing_key else { panic!() };
     assert_eq!(path, PathBuf::from("/run/secrets/key"));
 }
+
+#[test]
+fn traces_are_configured_as_opentelemetry_says() {
+    let off = typed().load().unwrap().traces;
+    assert_eq!((off.url, off.service_name.as_str(), off.propagate), (None, "pointsman", false));
+    let general = typed().env("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example/otlp/");
+    let url = |typed: &Typed| typed.load().unwrap().traces.url.map(|url| url.to_string());
+    assert_eq!(url(&general).as_deref(), Some("https://collector.example/otlp/v1/traces"));
+    let special = general.env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://10.0.0.1:4318/in?a=b");
+    assert_eq!(url(&special).as_deref(), Some("http://10.0.0.1:4318/in?a=b"), "as it is");
+    let ranked = special
+        .env("OTEL_EXPORTER_OTLP_HEADERS", "a=1")
+        .env("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "Authorization=Basic%20x, b=2");
+    let config = ranked.load().unwrap();
+    let headers: Vec<_> =
+        config.traces.headers.iter().map(|(name, value)| (&**name, value.reveal())).collect();
+    assert_eq!(headers, [("authorization", "Basic x"), ("b", "2")]);
+    assert!(!format!("{config:?}").contains("Basic"), "headers are secrets");
+    assert_eq!(url(&ranked.env("OTEL_SDK_DISABLED", "true")), None);
+}
+
+#[test]
+fn what_is_wrong_with_a_setting_of_traces_is_said_without_its_secret() {
+    for (name, value, said) in [
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://collector.example",
+            "traces.endpoint: must begin with https://",
+        ),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://8.8.8.8:4318", "traces.endpoint: must begin with https://"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "ftp://collector",
+            "traces.endpoint: must begin with https:// or http://",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "https://a:b@collector.example",
+            "traces.endpoint: must not hold a user",
+        ),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "traces.protocol: must be one of http/protobuf, not `grpc`"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "canary", "traces.headers: must be name=value pairs"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=canary%0a", "traces.headers: must be name=value pairs"),
+        ("OTEL_TRACES_SAMPLER", "jaeger_remote", "traces.sampler: must be one of"),
+        ("OTEL_TRACES_SAMPLER_ARG", "1.5", "traces.sample_ratio: must be a share from 0 to 1"),
+    ] {
+        let error = typed().env(name, value).error();
+        assert!(error.starts_with(said) && !error.contains("canary"), "{error}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use super::{data_dir, journal, log, prices, routing, secrets, server, store, time_zone};
+use super::{data_dir, journal, log, prices, routing, secrets, server, store, time_zone, traces};
 
 /// One thing that can be configured.
 pub(super) struct Knob {
@@ -14,6 +14,8 @@ pub(super) struct Knob {
     pub(super) default: Option<&'static str>,
     /// Whether it must not be shown.
     pub(super) secret: bool,
+    /// Whether the first variable that is set counts, where elsewhere two that differ are a mistake.
+    pub(super) ranked: bool,
 }
 
 impl Knob {
@@ -22,15 +24,20 @@ impl Knob {
         env: &'static [&'static str],
         default: Option<&'static str>,
     ) -> Self {
-        Self { key, env, default, secret: false }
+        Self { key, env, default, secret: false, ranked: false }
     }
 
     pub(super) const fn secret(key: &'static str, env: &'static [&'static str]) -> Self {
-        Self { key, env, default: None, secret: true }
+        Self { key, env, default: None, secret: true, ranked: false }
+    }
+
+    /// The same where the first variable that is set counts.
+    pub(super) const fn ranked(self) -> Self {
+        Self { ranked: true, ..self }
     }
 }
 
-const SECTIONS: [&[Knob]; 9] = [
+const SECTIONS: [&[Knob]; 10] = [
     data_dir::KNOBS,
     time_zone::KNOBS,
     server::KNOBS,
@@ -39,6 +46,7 @@ const SECTIONS: [&[Knob]; 9] = [
     routing::KNOBS,
     prices::KNOBS,
     log::KNOBS,
+    traces::KNOBS,
     secrets::KNOBS,
 ];
 

@@ -31,6 +31,7 @@ use crate::{
     current::Current,
     drain::Drain,
     journal::{record::Record, recorder::Recorder},
+    traces::Tracer,
 };
 
 /// What every proxied request needs, shared by all workers.
@@ -41,6 +42,8 @@ pub struct Proxy {
     pub current: Arc<Current>,
     /// Where rows go.
     pub recorder: Recorder,
+    /// Makes traces, where somebody wants them.
+    pub tracer: Tracer,
     /// Whether we are on our way out.
     pub drain: Drain,
     /// The largest request body that is taken in.

@@ -45,6 +45,7 @@ pub(super) async fn run(
     entry: Entry,
 ) -> HttpResponse {
     let mut dispatch = Dispatch::arrive(&proxy, &request, entry.format);
+    dispatch.asks_for(entry.operation);
     let answered = tokio::select! {
         biased;
         answered = answer(&proxy, &mut dispatch, &request, payload, &entry) => answered,
@@ -109,7 +110,8 @@ async fn travel(
             }
         };
         let tried = match outgoing(request, entry, call, body, &card, same_home) {
-            Ok(outgoing) => {
+            Ok(mut outgoing) => {
+                dispatch.tell_trace(&mut outgoing.headers);
                 dispatch.intend().await?;
                 attempt::run(clients, &card, outgoing, Wish::of(call), dispatch).await
             }

@@ -56,7 +56,7 @@ impl Fetch {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             _ => false,
         };
-        let card = card(url.origin().ascii_serialization(), this_machine);
+        let card = card(url.origin().ascii_serialization(), this_machine, TIMEOUTS);
         Self { settings: settings.clone(), url, card }
     }
 
@@ -99,12 +99,12 @@ impl Fetch {
     }
 }
 
-/// What the client needs to know of the far side, as it knows it of providers.
-fn card(base_url: String, allow_private_network: bool) -> Card {
+/// What the client needs to know of a far side that is no provider, as it knows it of providers.
+pub(super) fn card(base_url: String, allow_private_network: bool, timeouts: Timeouts) -> Card {
     Card {
         id: ProviderId(0),
         version: 0,
-        name: "fetch".to_owned(),
+        name: "no provider".to_owned(),
         kind: Kind::OpenaiCompatible,
         base_url,
         credential: Credential::new(String::new()),
@@ -117,7 +117,7 @@ fn card(base_url: String, allow_private_network: bool) -> Card {
         model_redirects: BTreeMap::new(),
         limits: Limits::default(),
         breaker: BreakerSettings::default(),
-        timeouts: TIMEOUTS,
+        timeouts,
         allow_private_network,
         enabled: true,
     }

@@ -16,6 +16,7 @@ mod body;
 mod chunks;
 mod client;
 mod connector;
+pub mod deliver;
 mod fault;
 pub mod fetch;
 mod framing;

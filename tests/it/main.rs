@@ -16,4 +16,5 @@ mod keys;
 mod scripted;
 mod sessions;
 mod streaming;
+mod traces;
 mod wire_guard;

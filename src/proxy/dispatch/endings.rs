@@ -167,10 +167,15 @@ impl Drop for Dispatch {
             self.record.decisions = Document::of(&journey.decisions()).ok();
         }
         let (cost, tokens) = (self.record.cost.unwrap_or_default(), tokens(self.record.metering));
+        let traced = self.traced();
         let empty = Record::new(self.record.id, self.record.started_at);
         let sequence = self.proxy.record(std::mem::replace(&mut self.record, empty));
         if let Some(journey) = &mut journey {
             journey.settle(cost, Some(tokens), sequence);
+        }
+        if let Some((trace, record)) = traced {
+            let recorded = self.proxy.clock().now().duration_since(self.arrived);
+            self.proxy.tracer.finish(trace, record, recorded);
         }
     }
 }

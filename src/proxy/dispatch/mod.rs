@@ -5,6 +5,7 @@
 //! the grant above all, is given back, and its row is written (D13, I-28).
 
 mod endings;
+mod tracing;
 
 use std::{
     sync::Arc,
@@ -39,6 +40,7 @@ use crate::{
         recorder::NoRoom,
     },
     store::MoneyRefusal,
+    traces::Trace,
 };
 
 pub(super) use self::endings::End;
@@ -53,6 +55,7 @@ pub(super) struct Dispatch {
     attempt: Option<Attempt>,
     bill: Option<Bill>,
     money_refusal: MoneyRefusal,
+    trace: Option<Box<Trace>>,
     over: bool,
 }
 
@@ -91,8 +94,9 @@ impl Dispatch {
             .map(|agent| String::from_utf8_lossy(agent.as_bytes()).chars().take(512).collect());
         let (journey, attempt, bill) = (None, None, None);
         let money_refusal = MoneyRefusal::default();
+        let trace = proxy.tracer.begin(request.headers(), request.method());
         let (proxy, over) = (proxy.clone(), false);
-        Self { proxy, format, arrived, record, journey, attempt, bill, money_refusal, over }
+        Self { proxy, format, arrived, record, journey, attempt, bill, money_refusal, trace, over }
     }
 
     /// The request's id.
@@ -135,6 +139,7 @@ impl Dispatch {
         self.record.streamed = call.stream != Streaming::No;
         self.record.session = session.map(|session| session.to_string());
         self.record.bytes_up = call.body_bytes as u64;
+        self.was_understood();
         self.journey = Some(self.proxy.gateway.journey(Ask {
             request: self.record.id,
             key: caller.key,
@@ -190,6 +195,7 @@ impl Dispatch {
         let started = grant.granted_at().duration_since(self.arrived);
         let row = AttemptRecord::new(card.id, card.name.clone(), started);
         self.attempt = Some(Attempt { grant, row });
+        self.trace.iter_mut().for_each(|trace| trace.attempt());
         Ok((card, same_home))
     }
 

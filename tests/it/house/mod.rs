@@ -26,6 +26,7 @@ use pointsman::{
     journal::{record::Record, recorder::Recorder},
     secrets::digest::{Digester, NewApiKey},
     store::{NewKey, NewProvider, NewUser, Role, Store},
+    traces::Tracer,
 };
 use protocol::Format;
 use tempfile::TempDir;
@@ -48,6 +49,10 @@ pub(crate) struct Setup {
     pub(crate) max_body_bytes: usize,
     /// Another database than a file in the house's own directory.
     pub(crate) database: Option<StoreUrl>,
+    /// Variables of the environment it starts in.
+    pub(crate) environment: Vec<(&'static str, String)>,
+    /// Its configuration file.
+    pub(crate) file: String,
     providers: Vec<NewProvider>,
 }
 
@@ -84,6 +89,7 @@ pub(crate) struct TestHouse {
     pub(crate) current: Arc<Current>,
     pub(crate) gateway: Gateway,
     pub(crate) recorder: Recorder,
+    pub(crate) tracer: Tracer,
     pub(crate) stopper: Stopper,
     /// The api key that requests come with unless they say otherwise.
     pub(crate) key: String,
@@ -102,18 +108,25 @@ impl TestHouse {
             drain_timeout: Duration::from_secs(20),
             max_body_bytes: 32 << 20,
             database: None,
+            environment: Vec::new(),
+            file: String::new(),
             providers: Vec::new(),
         };
         furnish(&mut setup);
         let directory = TempDir::with_prefix("pointsman-story-").expect("a temporary directory");
+        let file = directory.path().join("house.toml");
+        std::fs::write(&file, &setup.file).expect("a directory of ours");
         let flags = Flags {
+            config: Some(file),
             data_dir: Some(directory.path().display().to_string()),
             listen_addr: Some("127.0.0.1".to_owned()),
             port: Some("0".to_owned()),
             ..Flags::default()
         };
-        let admin_token = |name: &str| (name == "ADMIN_TOKEN").then(|| "hT7kq2ZwPm4LsVx9".into());
-        let mut config = config::load_with(&flags, admin_token).expect("a sound configuration");
+        let variables: BTreeMap<_, _> =
+            setup.environment.into_iter().chain([("ADMIN_TOKEN", "hT7kq2ZwPm4LsVx9".to_owned())]).collect();
+        let environment = |name: &str| variables.get(name).map(Into::into);
+        let mut config = config::load_with(&flags, environment).expect("a sound configuration");
         config.server.placement = setup.placement;
         config.server.drain_timeout = setup.drain_timeout;
         config.server.max_body_bytes = setup.max_body_bytes;
@@ -128,7 +141,8 @@ impl TestHouse {
                 Ok(())
             }))
         });
-        let Ok(House { address, store, current, digester, gateway, recorder, stopper, .. }) = opened.await
+        let Ok(House { address, store, current, digester, gateway, recorder, tracer, stopper, .. }) =
+            opened.await
         else {
             panic!("the house did not open: {:?}", serving.join());
         };
@@ -141,6 +155,7 @@ impl TestHouse {
             current,
             gateway,
             recorder,
+            tracer,
             stopper,
             key: String::new(),
             digester,
