@@ -16,5 +16,6 @@ mod keys;
 mod scripted;
 mod sessions;
 mod streaming;
+#[cfg(test)]
 mod traces;
 mod wire_guard;
