@@ -4,7 +4,7 @@
 //! `POINTSMAN_CHAOS_KILLS=100` dies a hundred times instead of ten.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
@@ -32,7 +32,9 @@ use crate::{
     caller::{Ask, Caller},
     figures::{Ms, Times},
     process::{Premises, Process},
-    rig, rows, turn,
+    rig, rows,
+    truth::Truth,
+    turn,
 };
 
 const CALLERS: usize = 16;
@@ -92,22 +94,7 @@ fn request(number: u32, key: &str) -> String {
     )
 }
 
-/// What the upstream has seen.
-#[derive(Default)]
-struct Truth {
-    reached: BTreeSet<String>,
-    read: u64,
-}
-
 impl Truth {
-    fn read_on(&mut self, upstream: &Running) {
-        // Entries of requests that came at once may be noted in another order than they are numbered in.
-        for entry in upstream.log(self.read.saturating_sub(CALLERS as u64)) {
-            self.read = self.read.max(entry.number);
-            self.reached.extend(entry.prompt.split_whitespace().next().map(ToOwned::to_owned));
-        }
-    }
-
     /// Compares rows with what was seen; says how many there are of each settlement.
     fn check(&self, rows: &[Record]) -> BTreeMap<&'static str, usize> {
         let mut by_number: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();

@@ -19,6 +19,8 @@ mod rig;
 mod rows;
 mod secrets;
 mod signals;
+mod soak;
+mod truth;
 mod vanishing;
 
 use tokio::sync::{Mutex, MutexGuard};

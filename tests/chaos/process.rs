@@ -98,6 +98,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has written to standard output.
     pub(crate) fn stdout(&self) -> String {
         read(&self.stdout)
