@@ -1,18 +1,26 @@
 //! The log: lines for people, or one JSON object a line for machines.
 //!
-//! What is not ours to word (names, paths, user agents) is escaped on the way, so that nobody can forge a
-//! line (C-26).
+//! A line is a message that reads alone, and fields to search by. What is not ours to word (names, paths, user
+//! agents, what an upstream said) is escaped on the way, so that nobody can forge a line (C-26).
 
-use std::io::{self, Write};
+mod fields;
+pub mod request;
+mod safe;
+
+use std::{
+    io::{self, Write},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use chrono::{SecondsFormat, Utc};
-use log::{
-    Record,
-    kv::{self, Key, Value, VisitSource},
-};
+use log::Record;
 use serde_json::Map;
 
+use self::safe::{escaped, json_escaped};
 use crate::config::log::{LogFormat, LogSettings};
+
+/// Panics since the start, wherever they were.
+static PANICS: AtomicU64 = AtomicU64::new(0);
 
 /// Starts logging to standard error.
 pub fn start(settings: &LogSettings) {
@@ -24,74 +32,55 @@ pub fn start(settings: &LogSettings) {
     }
     // It reports every answer we break off on purpose; the row and our own line tell of those.
     builder.filter_module("actix_http::h1::dispatcher", log::LevelFilter::Off);
-    builder.format(match settings.format {
+    let written = match settings.format {
         LogFormat::Text => text,
         LogFormat::Json => json,
-    });
+    };
+    builder.format(move |out, record| writeln!(out, "{}", written(record)?));
     // A second start, as tests in one process make it, keeps the first.
     let _ = builder.try_init();
-    std::panic::set_hook(Box::new(|panic| log::error!("panicked: {panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        PANICS.fetch_add(1, Relaxed);
+        log::error!("panicked: {panic}");
+    }));
 }
 
-fn text(out: &mut env_logger::fmt::Formatter, record: &Record<'_>) -> io::Result<()> {
-    let message = escaped(&record.args().to_string());
-    writeln!(out, "{} {:<5} {message}", now(), record.level())
+/// Panics since the start, wherever they were.
+#[must_use]
+pub fn panics() -> u64 {
+    PANICS.load(Relaxed)
 }
 
-fn json(out: &mut env_logger::fmt::Formatter, record: &Record<'_>) -> io::Result<()> {
+/// A line for people: the message, and those fields that it does not say itself.
+fn text(record: &Record<'_>) -> io::Result<String> {
+    let message = record.args().to_string();
+    let mut line = format!("{} {:<5} {}", now(), record.level(), escaped(&message));
+    for (name, value) in fields::of(record) {
+        let value = match value {
+            serde_json::Value::String(text) if message.contains(&text) => continue,
+            serde_json::Value::String(text) if !text.is_empty() && text.chars().all(fields::is_plain) => text,
+            // In quotes, so that no value can look like the next field.
+            other => other.to_string(),
+        };
+        line += &format!(" {name}={}", escaped(&value));
+    }
+    Ok(line)
+}
+
+fn json(record: &Record<'_>) -> io::Result<String> {
     let mut line = Map::new();
     line.insert("time".to_owned(), now().into());
     line.insert("level".to_owned(), record.level().as_str().to_ascii_lowercase().into());
     line.insert("message".to_owned(), record.args().to_string().into());
     line.insert("target".to_owned(), record.target().into());
-    // The collector below never fails.
-    let _ = record.key_values().visit(&mut Fields(&mut line));
-    serde_json::to_writer(&mut *out, &line)?;
-    writeln!(out)
+    line.extend(fields::of(record));
+    Ok(json_escaped(&serde_json::to_string(&line)?))
 }
 
 fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Control characters, line ends among them, and marks that turn the writing direction, as escapes.
-fn escaped(message: &str) -> String {
-    let harmless =
-        |c: char| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if message.chars().all(harmless) {
-        return message.to_owned();
-    }
-    message.chars().fold(String::new(), |mut safe, c| {
-        if harmless(c) {
-            safe.push(c);
-        } else {
-            safe.extend(c.escape_unicode());
-        }
-        safe
-    })
-}
-
-struct Fields<'a>(&'a mut Map<String, serde_json::Value>);
-
-impl<'kvs> VisitSource<'kvs> for Fields<'_> {
-    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        let value = match (value.to_u64(), value.to_bool()) {
-            (Some(number), _) => number.into(),
-            (None, Some(truth)) => truth.into(),
-            (None, None) => value.to_string().into(),
-        };
-        self.0.insert(key.as_str().to_owned(), value);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::escaped;
-
-    #[test]
-    fn c26_nobody_can_forge_a_line() {
-        assert_eq!(escaped("plain text, ünï: ok"), "plain text, ünï: ok");
-        assert_eq!(escaped("a\nERROR b\u{1b}[31m\u{202e}"), "a\\u{a}ERROR b\\u{1b}[31m\\u{202e}");
-    }
-}
+#[path = "logging/tests.rs"]
+mod tests;

@@ -20,6 +20,7 @@ use super::{
     Admin, Right,
     error::{Code, Problem},
 };
+use crate::logging;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-pointsman-request-id");
 
@@ -34,7 +35,7 @@ pub(super) async fn pass(
     let told = request.request().clone();
     let mut response = match check(right, &request) {
         Err(problem) => request.error_response(problem),
-        Ok(()) => match caught(next.call(request)).await {
+        Ok(()) => match logging::request::within(id, caught(next.call(request))).await {
             Ok(response) => response?,
             Err(problem) => ServiceResponse::from_err(problem, told),
         },
