@@ -38,6 +38,7 @@ use crate::{
         quarantine::Quarantine,
         recorder::{self, Recorder},
     },
+    metrics::{self, Metrics, meters::Meters},
     ops::{self, Ops},
     proxy::{self, Proxy},
     secrets::{admin_token::AdminToken, digest::Digester},
@@ -64,6 +65,8 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 pub struct House {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where metrics are shown without a token, if they are.
+    pub metrics_address: Option<SocketAddr>,
     /// The database.
     pub store: Store,
     /// The current configuration.
@@ -91,6 +94,7 @@ where
     F: Future<Output = anyhow::Result<()>>,
 {
     let listener = listen(config.server.listen)?;
+    let metrics_listener = config.server.metrics_listen.map(metrics::listener::listen).transpose()?;
     let address = listener.local_addr()?;
     let foundation = lay_when_there(&config, &listener).await?;
     let quarantine = Quarantine::new(&config.data_dir);
@@ -109,6 +113,8 @@ where
     };
 
     let (rooms, handle, server) = open(plan, listener).await?;
+    let (metrics_address, metrics_server) =
+        metrics::listener::serve(metrics_listener, &rooms.metrics)?.unzip();
     replay(&recorder).await;
     rooms.current.load().await?;
     let stopper = Stopper { told: Arc::new(Semaphore::new(0)) };
@@ -116,6 +122,7 @@ where
     log::info!("serving on http://{address}");
     let house = House {
         address,
+        metrics_address,
         store: rooms.store,
         current: rooms.current,
         digester: rooms.digester,
@@ -143,6 +150,9 @@ where
     if timeout(FLUSH_WITHIN, all_written).await.is_err() {
         let left = recorder.backlog();
         log::warn!("{left} request rows stay in the journal; the next start posts them");
+    }
+    if let Some(server) = metrics_server {
+        server.stop(false).await;
     }
     drop(recorder);
     writer.abort();
@@ -233,6 +243,7 @@ struct Rooms {
     proxy: Data<Proxy>,
     admin: Data<Admin>,
     ops: Data<Ops>,
+    metrics: Data<Metrics>,
     upstream: upstream::Settings,
     gateway: Gateway,
     store: Store,
@@ -262,6 +273,7 @@ impl Rooms {
         let digester = Digester::for_api_keys(&key);
         let current =
             Arc::new(Current::new(store.clone(), gateway.clone(), digester.clone(), config.time_zone));
+        let meters = Arc::new(Meters::new());
         let proxy = Data::new(Proxy {
             gateway: gateway.clone(),
             current: Arc::clone(&current),
@@ -270,6 +282,7 @@ impl Rooms {
             drain: drain.clone(),
             max_body_bytes: config.server.max_body_bytes,
             trusted_proxies: config.server.trusted_proxies,
+            meters: Arc::clone(&meters),
         });
         let ops = Data::new(Ops::new(ops::Parts {
             store: store.clone(),
@@ -279,6 +292,7 @@ impl Rooms {
             recorder: recorder.clone(),
             drain,
         }));
+        let metrics = Data::new(Metrics::new(meters, ops.clone()));
         let admin = Data::new(Admin::new(admin::Parts {
             store: store.clone(),
             gateway: gateway.clone(),
@@ -288,7 +302,7 @@ impl Rooms {
             digester: digester.clone(),
             price_source: config.prices.source_url.map(|url| Fetch::new(&upstream, url)),
         }));
-        Self { proxy, admin, ops, upstream, gateway, store, current, digester, new_admin_token }
+        Self { proxy, admin, ops, metrics, upstream, gateway, store, current, digester, new_admin_token }
     }
 }
 
@@ -309,6 +323,7 @@ async fn open(plan: Plan, listener: TcpListener) -> anyhow::Result<(Rooms, Serve
             .app_data(rooms.proxy)
             .app_data(rooms.admin)
             .app_data(rooms.ops)
+            .app_data(rooms.metrics)
             .configure(proxy::configure)
             .configure(ops::configure)
             .configure(admin::configure)

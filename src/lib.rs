@@ -9,6 +9,7 @@ pub mod demo;
 pub mod drain;
 pub mod journal;
 pub mod logging;
+pub mod metrics;
 pub mod ops;
 pub mod proxy;
 pub mod secrets;

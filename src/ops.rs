@@ -15,12 +15,19 @@ use actix_web::{
     http::{StatusCode, header::CACHE_CONTROL},
     web::{self, Data},
 };
-use actors::{Gateway, supervisor::roster::Condition};
-use serde::Serialize;
+use actors::{
+    Gateway,
+    supervisor::{Snapshot, roster::Condition},
+};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use crate::{current::Current, drain::Drain, journal::recorder::Recorder, store::Store};
+use crate::{
+    current::Current,
+    drain::Drain,
+    journal::recorder::{Recorder, RecorderSnapshot},
+    store::{PoolState, Store},
+};
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -48,9 +55,8 @@ pub struct Parts {
 }
 
 /// A way in which the server works and yet not as it should.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Degraded {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Degraded {
     /// The database does not answer: nothing can be changed, records wait in the journal.
     DatabaseAway,
     /// So many records wait that new requests are refused.
@@ -63,6 +69,43 @@ enum Degraded {
     RecordsSetAside,
     /// Actors rest after panics, or don't answer.
     ActorsDown,
+}
+
+impl Degraded {
+    /// Every way.
+    pub const ALL: [Self; 6] = [
+        Self::DatabaseAway,
+        Self::RecorderFull,
+        Self::JournalFailing,
+        Self::JournalDamaged,
+        Self::RecordsSetAside,
+        Self::ActorsDown,
+    ];
+
+    /// Its name in `/health` and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DatabaseAway => "database_away",
+            Self::RecorderFull => "recorder_full",
+            Self::JournalFailing => "journal_failing",
+            Self::JournalDamaged => "journal_damaged",
+            Self::RecordsSetAside => "records_set_aside",
+            Self::ActorsDown => "actors_down",
+        }
+    }
+}
+
+/// How everything is at one moment.
+pub(crate) struct Look {
+    /// Whether the database answers.
+    pub(crate) database: bool,
+    /// Every actor.
+    pub(crate) actors: Vec<Snapshot>,
+    /// The journal and its writer.
+    pub(crate) recorder: RecorderSnapshot,
+    /// What follows from that.
+    pub(crate) degraded: Vec<Degraded>,
 }
 
 impl Ops {
@@ -82,21 +125,43 @@ impl Ops {
         ]
     }
 
-    async fn degraded(&self) -> Vec<Degraded> {
+    /// Whether it is on its way out.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.parts.drain.is_draining()
+    }
+
+    /// What the database is called.
+    pub(crate) fn store_kind(&self) -> &'static str {
+        self.parts.store_kind
+    }
+
+    /// The connections to the database.
+    pub(crate) fn pools(&self) -> Vec<PoolState> {
+        self.parts.store.pools()
+    }
+
+    /// Requests that were served without a price.
+    pub(crate) fn unpriced(&self) -> u64 {
+        self.parts.current.unpriced().counts().into_iter().map(|(_, count)| count).sum()
+    }
+
+    /// Asks everyone how they are, once.
+    pub(crate) async fn look(&self) -> Look {
         let Parts { store, gateway, recorder, .. } = &self.parts;
-        let database = timeout(PATIENCE, store.ping()).await;
+        let database = matches!(timeout(PATIENCE, store.ping()).await, Ok(Ok(())));
         let actors = gateway.actors().await;
         let snapshot = recorder.snapshot();
         let failing = snapshot.journal_trouble.is_some();
         let found = [
-            (Degraded::DatabaseAway, !matches!(database, Ok(Ok(())))),
+            (Degraded::DatabaseAway, !database),
             (Degraded::RecorderFull, !failing && !recorder.has_room()),
             (Degraded::JournalFailing, failing),
             (Degraded::JournalDamaged, snapshot.journal_damaged > 0),
             (Degraded::RecordsSetAside, snapshot.set_aside > 0),
             (Degraded::ActorsDown, actors.iter().any(|actor| actor.state != Condition::Running)),
         ];
-        found.into_iter().filter(|(_, holds)| *holds).map(|(mode, _)| mode).collect()
+        let degraded = found.into_iter().filter(|(_, holds)| *holds).map(|(mode, _)| mode).collect();
+        Look { database, actors, recorder: snapshot, degraded }
     }
 }
 
@@ -115,7 +180,8 @@ pub fn configure_waiting(app: &mut web::ServiceConfig) {
     };
     let health = || async {
         let version = env!("CARGO_PKG_VERSION");
-        let body = json!({ "status": "degraded", "version": version, "degraded": [Degraded::DatabaseAway] });
+        let body =
+            json!({ "status": "degraded", "version": version, "degraded": [Degraded::DatabaseAway.name()] });
         answer(StatusCode::OK, &body)
     };
     app.route("/livez", web::get().to(live))
@@ -139,13 +205,13 @@ async fn ready(ops: Data<Ops>, request: HttpRequest) -> HttpResponse {
 }
 
 async fn health(ops: Data<Ops>) -> HttpResponse {
-    let degraded = ops.degraded().await;
-    let status = match (ops.parts.drain.is_draining(), degraded.is_empty()) {
+    let Look { recorder, degraded, .. } = ops.look().await;
+    let degraded: Vec<_> = degraded.into_iter().map(Degraded::name).collect();
+    let status = match (ops.is_draining(), degraded.is_empty()) {
         (true, _) => "draining",
         (false, true) => "ok",
         (false, false) => "degraded",
     };
-    let recorder = ops.parts.recorder.snapshot();
     let body = json!({
         "status": status,
         "version": env!("CARGO_PKG_VERSION"),

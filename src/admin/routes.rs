@@ -20,6 +20,8 @@ use super::{
     users,
 };
 
+use crate::metrics;
+
 /// What one must be to use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
@@ -104,6 +106,8 @@ fn table() -> Vec<Entry> {
         entry(GET,    "/api/v1/actors",                  Admin, live::actors),
         entry(GET,    "/api/v1/actors/{kind}/{name}",    Admin, live::actor),
         entry(POST,   "/api/v1/route/simulate",          Admin, live::simulate),
+
+        entry(GET,    metrics::PATH,                     Admin, metrics::show),
     ]
 }
 

@@ -17,6 +17,7 @@ const PLACEMENT: &str = "server.placement";
 const MAX_BODY_BYTES: &str = "server.max_body_bytes";
 const DRAIN_TIMEOUT_S: &str = "server.drain_timeout_s";
 const TRUSTED_PROXIES: &str = "server.trusted_proxies";
+const METRICS_LISTEN: &str = "server.metrics_listen";
 
 pub(super) const KNOBS: &[Knob] = &[
     Knob::new(LISTEN_ADDR, &["LISTEN_ADDR"], Some("0.0.0.0")),
@@ -26,6 +27,7 @@ pub(super) const KNOBS: &[Knob] = &[
     Knob::new(MAX_BODY_BYTES, &[], Some("33554432")),
     Knob::new(DRAIN_TIMEOUT_S, &[], Some("600")),
     Knob::new(TRUSTED_PROXIES, &[], Some("")),
+    Knob::new(METRICS_LISTEN, &["METRICS_ADDR"], Some("")),
 ];
 
 /// Listening and the HTTP side.
@@ -43,6 +45,8 @@ pub struct ServerSettings {
     pub drain_timeout: Duration,
     /// Peers whose word about the caller's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where metrics are shown to whoever can reach it, apart from the main port.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// Where the state actors live.
@@ -80,7 +84,19 @@ pub(super) fn meant(typed: &Typed) -> Result<ServerSettings, ConfigError> {
         max_body_bytes: typed.number(MAX_BODY_BYTES, 1_024, 1 << 30)?,
         drain_timeout: Duration::from_secs(typed.number(DRAIN_TIMEOUT_S, 0, 86_400)?),
         trusted_proxies: typed.read(TRUSTED_PROXIES, networks)?,
+        metrics_listen: typed.read(METRICS_LISTEN, metrics_listen)?,
     })
+}
+
+/// An address with its port, or nothing.
+fn metrics_listen(text: &str) -> Result<Option<SocketAddr>, String> {
+    match text {
+        "" => Ok(None),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| format!("must be an IP address with a port, such as 127.0.0.1:9464, not `{text}`")),
+    }
 }
 
 /// Addresses and networks, separated by commas.

@@ -71,6 +71,7 @@ fn without_any_settings_there_is_a_whole_configuration() {
     assert_eq!(config.server.max_body_bytes, 32 << 20);
     assert_eq!(config.server.drain_timeout, Duration::from_secs(600));
     assert!(config.server.trusted_proxies.is_empty());
+    assert_eq!(config.server.metrics_listen, None);
     assert_eq!(config.store.url, StoreUrl::Sqlite("./data/pointsman.db".into()));
     assert!(config.store.auto_migrate);
     assert_eq!(config.journal, JournalSettings::new(Path::new("./data")));
@@ -176,6 +177,11 @@ fn errors_name_the_key_and_where_the_value_came_from() {
             typed().file("[server]\ntrusted_proxies = [\"10.0.0.0/33\"]"),
             "server.trusted_proxies: `10.0.0.0/33` is neither an IP address nor a network such as \
              10.0.0.0/8 (from file)",
+        ),
+        (
+            typed().env("METRICS_ADDR", "9464"),
+            "server.metrics_listen: must be an IP address with a port, such as 127.0.0.1:9464, not `9464` \
+             (from environment METRICS_ADDR)",
         ),
         (
             typed().file("[server]\nplacement = \"beside\"\nworkers = 2"),

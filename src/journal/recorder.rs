@@ -15,7 +15,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -64,8 +64,14 @@ pub struct RecorderSnapshot {
     pub set_aside: usize,
     /// Commits that found the database away.
     pub failed_commits: usize,
+    /// Groups committed.
+    pub posts: usize,
+    /// How long that took in all.
+    pub posting: Duration,
     /// Records that an earlier process left behind and that still wait.
     pub to_replay: usize,
+    /// Records that are only in memory, since the journal can't be written.
+    pub unsaved: usize,
     /// Bytes in the journal.
     pub journal_bytes: u64,
     /// The bound on them.
@@ -83,6 +89,8 @@ pub(super) struct Gauges {
     pub(super) committed: AtomicUsize,
     pub(super) set_aside: AtomicUsize,
     pub(super) failed_commits: AtomicUsize,
+    pub(super) posts: AtomicUsize,
+    pub(super) posting_us: AtomicU64,
     pub(super) to_replay: AtomicUsize,
     /// The database did not answer the last time.
     pub(super) away: AtomicBool,
@@ -163,15 +171,21 @@ impl Recorder {
     #[must_use]
     pub fn snapshot(&self) -> RecorderSnapshot {
         let Held { desk, gauges } = &*self.held;
-        let (journal_segments, journal_trouble) = {
-            let tray = desk.tray();
-            (tray.segments.count(), tray.segments.trouble().map(ToOwned::to_owned))
+        let (journal_segments, journal_trouble, unsaved) = {
+            let mut tray = desk.tray();
+            let trouble = tray.segments.trouble().map(ToOwned::to_owned);
+            // The queue is only walked while there may be some.
+            let unsaved = if trouble.is_some() { tray.queue.unwritten().count() } else { 0 };
+            (tray.segments.count(), trouble, unsaved)
         };
         RecorderSnapshot {
             backlog: self.backlog(),
             committed: gauges.committed.load(Relaxed),
             set_aside: gauges.set_aside.load(Relaxed),
             failed_commits: gauges.failed_commits.load(Relaxed),
+            posts: gauges.posts.load(Relaxed),
+            posting: Duration::from_micros(gauges.posting_us.load(Relaxed)),
+            unsaved,
             to_replay: gauges.to_replay.load(Relaxed),
             journal_bytes: desk.bytes(),
             journal_max_bytes: desk.settings.max_bytes,

@@ -268,8 +268,12 @@ impl<L: RequestLog> Writer<L> {
         let mut pause = FIRST_PAUSE;
         let mut refused_before = false;
         loop {
+            let begun = Instant::now();
             let trouble = match self.log.insert(part).await {
                 Ok(_) => {
+                    let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+                    self.gauges.posts.fetch_add(1, Relaxed);
+                    self.gauges.posting_us.fetch_add(took, Relaxed);
                     if self.gauges.away.swap(false, Relaxed) {
                         log::info!("recorder: database back");
                     }

@@ -64,6 +64,11 @@ impl Bill {
         self.listed.as_ref().map(|listed| listed.id())
     }
 
+    /// The model whose price it is: one that operators or the program know of, whatever the caller wrote.
+    pub(super) fn model(&self) -> Option<&str> {
+        self.listed.as_ref().map(|listed| listed.model.as_str())
+    }
+
     /// What all of it is charged.
     pub(super) fn charge(&self, consumed: &Consumed) -> Charge {
         self.listed.as_ref().map_or_else(Charge::unpriced, |listed| listed.charge(consumed, &self.multiplier))

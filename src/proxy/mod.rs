@@ -30,7 +30,12 @@ use self::{dispatch::Dispatch, refusal::Refused, routes::Found};
 use crate::{
     current::Current,
     drain::Drain,
-    journal::{record::Record, recorder::Recorder},
+    journal::{
+        record::{Metering, Record},
+        recorder::Recorder,
+    },
+    logging,
+    metrics::meters::Meters,
     traces::Tracer,
 };
 
@@ -50,6 +55,8 @@ pub struct Proxy {
     pub max_body_bytes: usize,
     /// Peers whose word about the client's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What is counted.
+    pub meters: Arc<Meters>,
 }
 
 /// Puts the paths that are asked all the time before everybody else's, where the router finds them first.
@@ -62,20 +69,25 @@ pub fn configure(app: &mut ServiceConfig) {
 
 /// Handles whatever no other plane has claimed.
 pub async fn serve(request: HttpRequest, payload: Payload, proxy: Data<Proxy>) -> HttpResponse {
+    let id = RequestId::new();
+    logging::request::within(id, handle(id, request, payload, proxy)).await
+}
+
+async fn handle(id: RequestId, request: HttpRequest, payload: Payload, proxy: Data<Proxy>) -> HttpResponse {
     match routes::find(request.method(), request.path(), request.query_string()) {
         Ok(Found::Call(entry)) => {
-            let (format, handled) = (entry.format, relay::run(proxy, request, payload, entry));
+            let (format, handled) = (entry.format, relay::run(proxy, request, payload, entry, id));
             // A panic of ours costs this one request, and its caller hears of it (C-25).
             AssertUnwindSafe(handled)
                 .catch_unwind()
                 .await
-                .unwrap_or_else(|_| Refused::Internal.response(format, RequestId::new()))
+                .unwrap_or_else(|_| Refused::Internal.response(format, id))
         }
         Ok(Found::Models(model)) => models::respond(&proxy, &request, model.as_deref()),
         Err((refused, format)) => {
             let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
             let format = format.unwrap_or_else(|| protocol::models::list_dialect(&header));
-            Dispatch::arrive(&proxy, &request, format).refuse(&refused)
+            Dispatch::arrive(&proxy, &request, format, id).refuse(&refused)
         }
     }
 }
@@ -117,11 +129,35 @@ impl Proxy {
         Some(hops.into_iter().rev().find(|hop| !trusted(hop)).unwrap_or(peer))
     }
 
-    /// Takes a record down; says its number.
-    fn record(&self, record: Record) -> u64 {
-        let status = record.status;
-        let (request, ending) = (record.id.to_string(), record.ending.name());
-        log::info!(request = request.as_str(), status = status, ending = ending; "request {request}: {status} {ending}");
+    /// Takes a record down and counts it; says its number. `priced` is the model whose price it had.
+    fn record(&self, record: Record, priced: Option<&str>) -> u64 {
+        self.meters.ended(&record, priced);
+        tell(&record);
         self.recorder.record(record)
     }
+}
+
+/// The one line that every request leaves in the log.
+fn tell(record: &Record) {
+    if !log::log_enabled!(log::Level::Info) {
+        return;
+    }
+    let (request, status, ending) = (record.id, record.status, record.ending.name());
+    let usage = (record.metering != Metering::None).then(|| record.metering.usage());
+    log::info!(
+        request:% = request,
+        status = status,
+        ending = ending,
+        error = record.failure.as_ref().map(|failure| &*failure.kind),
+        user = record.user_id.map(|user| user.0),
+        key = record.key_id.map(|key| key.0),
+        provider = record.attempts.last().map(|attempt| attempt.provider_name.as_str()),
+        model = record.model.as_deref(),
+        attempts = record.attempts.len(),
+        duration_ms = record.duration.as_micros() as f64 / 1_000.0,
+        input_tokens = usage.map(|usage| usage.total_input()),
+        output_tokens = usage.map(|usage| usage.output_tokens),
+        cost_usd = record.cost.map(|cost| cost.to_string()).as_deref();
+        "request {request}: {status} {ending}"
+    );
 }

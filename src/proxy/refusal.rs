@@ -139,6 +139,18 @@ impl Refused {
         }
     }
 
+    /// Whose limit it is for, and which, if it is for one.
+    #[must_use]
+    pub(super) fn limit(&self) -> Option<(&'static str, &'static str)> {
+        let Self::OverLimit(over, _) = self else { return None };
+        let account = match over.account {
+            AccountId::User(_) => "user",
+            AccountId::Key(_) => "key",
+            AccountId::Provider(_) => "provider",
+        };
+        Some((account, self.kind().trim_start_matches("over_")))
+    }
+
     /// What the dialects call it, and how long to wait where that helps.
     fn reason(&self) -> (Reason, Option<Duration>) {
         match self {

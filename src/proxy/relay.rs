@@ -13,7 +13,10 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Bytes, Data, Payload},
 };
-use actors::provider::{card::Card, outcome::Outcome};
+use actors::{
+    ids::RequestId,
+    provider::{card::Card, outcome::Outcome},
+};
 use protocol::{Call, Format, Operation, Target, call, edit, gemini, headers::strip_key_query};
 
 use super::{
@@ -43,8 +46,9 @@ pub(super) async fn run(
     request: HttpRequest,
     payload: Payload,
     entry: Entry,
+    id: RequestId,
 ) -> HttpResponse {
-    let mut dispatch = Dispatch::arrive(&proxy, &request, entry.format);
+    let mut dispatch = Dispatch::arrive(&proxy, &request, entry.format, id);
     dispatch.asks_for(entry.operation);
     let answered = tokio::select! {
         biased;
@@ -113,6 +117,7 @@ async fn travel(
             Ok(mut outgoing) => {
                 dispatch.tell_trace(&mut outgoing.headers);
                 dispatch.intend().await?;
+                dispatch.sent();
                 attempt::run(clients, &card, outgoing, Wish::of(call), dispatch).await
             }
             Err(dead) => Err(dead),

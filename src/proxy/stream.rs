@@ -37,6 +37,7 @@ use super::{
 };
 use crate::{
     journal::record::Ending,
+    logging,
     upstream::{Body, Fault},
 };
 
@@ -257,7 +258,11 @@ impl MessageBody for Down {
     }
 
     fn poll_next(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokeOff>>> {
-        self.get_mut().poll_bytes(task)
+        let down = self.get_mut();
+        match down.dispatch.as_ref().map(Dispatch::id) {
+            Some(request) => logging::request::during(request, || down.poll_bytes(task)),
+            None => down.poll_bytes(task),
+        }
     }
 }
 

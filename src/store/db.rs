@@ -70,6 +70,14 @@ impl Engine {
         Ok(Self { db: Arc::new(db), deadline: settings.query_deadline, runtime: Some(runtime) })
     }
 
+    /// The connections of each pool.
+    pub(super) fn pools(&self) -> Vec<PoolState> {
+        match &*self.db {
+            Db::Pg(pool) => vec![pool.state("main")],
+            Db::Lite { writer, readers } => vec![writer.state("writer"), readers.state("readers")],
+        }
+    }
+
     /// The pools, to be moved into a query body.
     pub(super) fn db(&self) -> Arc<Db> {
         Arc::clone(&self.db)
@@ -124,6 +132,19 @@ impl Drop for Engine {
 /// What one backend's connections are made by.
 pub(super) type Manager<C> = AsyncDieselConnectionManager<C>;
 
+/// The connections of one pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolState {
+    /// Which.
+    pub name: &'static str,
+    /// Those that somebody has.
+    pub in_use: u32,
+    /// Those that are open and free.
+    pub idle: u32,
+    /// How many there may be.
+    pub most: u32,
+}
+
 /// A pool that knows why it is empty.
 pub(super) struct Lender<C>
 where
@@ -131,6 +152,7 @@ where
     C: Send + 'static,
 {
     pool: bb8::Pool<Manager<C>>,
+    most: u32,
     trouble: Trouble,
 }
 
@@ -150,7 +172,17 @@ where
             .retry_connection(false)
             .error_sink(Box::new(trouble.clone()))
             .build_unchecked(manager);
-        Self { pool, trouble }
+        Self { pool, most: size, trouble }
+    }
+
+    fn state(&self, name: &'static str) -> PoolState {
+        let bb8::State { connections, idle_connections, .. } = self.pool.state();
+        PoolState {
+            name,
+            in_use: connections.saturating_sub(idle_connections),
+            idle: idle_connections,
+            most: self.most,
+        }
     }
 
     /// A connection, within the pool's own waiting time.

@@ -39,6 +39,7 @@ use diesel_async::RunQueryDsl;
 use self::db::{Engine, db};
 pub use self::{
     audit::{Audited, Deed},
+    db::PoolState,
     directory::DirectoryEntry,
     error::StoreError,
     keys::{Key, KeyChange, NewKey},
@@ -86,6 +87,12 @@ impl Store {
         db!(self.engine(), read, conn => {
             diesel::select(diesel::dsl::sql::<Integer>("1")).get_result::<i32>(conn).await?;
         })
+    }
+
+    /// The connections of each pool.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolState> {
+        self.engine().pools()
     }
 
     fn engine(&self) -> &Engine {

@@ -13,6 +13,10 @@ mod faults;
 mod headers;
 mod house;
 mod keys;
+#[cfg(test)]
+mod logs;
+#[cfg(test)]
+mod metrics;
 mod scripted;
 mod sessions;
 mod streaming;

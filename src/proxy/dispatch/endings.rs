@@ -12,7 +12,11 @@ use super::{Dispatch, Setback, answer_id};
 use crate::{
     current::billing::Footing,
     journal::record::{Document, Ending, Failure, Metering, Record, Settlement},
-    proxy::{bill, refusal::Refused},
+    logging,
+    proxy::{
+        bill::{self, Bill},
+        refusal::Refused,
+    },
 };
 
 /// The status in the row of a request that got none.
@@ -59,6 +63,12 @@ impl Dispatch {
     pub(in crate::proxy) fn refuse(mut self, refused: &Refused) -> HttpResponse {
         let response = refused.response(self.format, self.record.id);
         self.record.status = response.status().as_u16();
+        if self.record.attempts.is_empty() {
+            self.proxy.meters.refused(refused.kind());
+        }
+        if let Some((account, limit)) = refused.limit() {
+            self.proxy.meters.over_limit(account, limit);
+        }
         self.went_wrong(refused.kind(), refused.to_string());
         self.finish(match refused {
             Refused::Failed(outcome) if outcome.is_timeout() => Ending::TimedOut,
@@ -157,6 +167,14 @@ impl Dispatch {
 
 impl Drop for Dispatch {
     fn drop(&mut self) {
+        // Whoever drops it may be none of its tasks.
+        logging::request::during(self.record.id, || self.leave());
+    }
+}
+
+impl Dispatch {
+    /// Gives back what is left, and writes the record down.
+    fn leave(&mut self) {
         if !self.over {
             self.abandoned();
         }
@@ -169,7 +187,8 @@ impl Drop for Dispatch {
         let (cost, tokens) = (self.record.cost.unwrap_or_default(), tokens(self.record.metering));
         let traced = self.traced();
         let empty = Record::new(self.record.id, self.record.started_at);
-        let sequence = self.proxy.record(std::mem::replace(&mut self.record, empty));
+        let record = std::mem::replace(&mut self.record, empty);
+        let sequence = self.proxy.record(record, self.bill.as_ref().and_then(Bill::model));
         if let Some(journey) = &mut journey {
             journey.settle(cost, Some(tokens), sequence);
         }

@@ -4,6 +4,7 @@
 //! how a caller who left, a panic and the end of the drain look from here. Whatever it still holds then,
 //! the grant above all, is given back, and its row is written (D13, I-28).
 
+mod course;
 mod endings;
 mod tracing;
 
@@ -26,6 +27,7 @@ use actors::{
 };
 use protocol::{Call, Format, Operation, Reading, Streaming, family};
 
+use self::course::Course;
 use super::{
     Proxy,
     bill::{self, Bill},
@@ -50,6 +52,7 @@ pub(super) struct Dispatch {
     proxy: Data<Proxy>,
     format: Format,
     arrived: Instant,
+    course: Course,
     record: Record,
     journey: Option<Journey>,
     attempt: Option<Attempt>,
@@ -82,21 +85,22 @@ pub(super) struct Setback {
 
 impl Dispatch {
     /// A request is here.
-    pub(super) fn arrive(proxy: &Data<Proxy>, request: &HttpRequest, format: Format) -> Self {
+    pub(super) fn arrive(proxy: &Data<Proxy>, request: &HttpRequest, format: Format, id: RequestId) -> Self {
         let clock = proxy.clock();
         let arrived = clock.now();
-        let mut record = Record::new(RequestId::new(), clock.wall(arrived));
+        let mut record = Record::new(id, clock.wall(arrived));
         record.format = Some(format);
         record.client_address = proxy.client_address(request);
         record.user_agent = request
             .headers()
             .get(USER_AGENT)
             .map(|agent| String::from_utf8_lossy(agent.as_bytes()).chars().take(512).collect());
+        let course = Course::new(Arc::clone(&proxy.meters), arrived);
         let (journey, attempt, bill) = (None, None, None);
         let money_refusal = MoneyRefusal::default();
         let trace = proxy.tracer.begin(request.headers(), request.method());
         let (proxy, over) = (proxy.clone(), false);
-        Self { proxy, format, arrived, record, journey, attempt, bill, money_refusal, trace, over }
+        Self { proxy, format, arrived, course, record, journey, attempt, bill, money_refusal, trace, over }
     }
 
     /// The request's id.
@@ -182,6 +186,7 @@ impl Dispatch {
     pub(super) async fn next_attempt(&mut self) -> Result<(Arc<Card>, bool), NoProvider> {
         let journey = self.journey.as_mut().ok_or(NoProvider::NotOffered)?;
         let grant = journey.next().await?;
+        self.course.picked(grant.granted_at());
         self.record.reserved = journey.reserved();
         self.record.minute = journey.minute().map_or(self.record.minute, |minute| minute.0);
         let card = Arc::clone(grant.card());
@@ -229,6 +234,11 @@ impl Dispatch {
         self.proxy.recorder.intent(&intent).await.map_err(|NoRoom| Refused::CannotRecord)
     }
 
+    /// The attempt under way is about to be sent.
+    pub(super) fn sent(&mut self) {
+        self.course.sent(self.proxy.clock().now());
+    }
+
     /// Names the request, its provider and the number of attempts on an answer.
     pub(super) fn stamp(&self, answer: &mut HttpResponseBuilder) {
         let attempts = self.record.attempts.len() + usize::from(self.attempt.is_some());
@@ -250,6 +260,7 @@ impl Dispatch {
     pub(super) fn head(&mut self, status: u16, retried_stale: bool) {
         fault::point("after-send");
         let now = self.proxy.clock().now();
+        self.course.head(now);
         if let Some(Attempt { grant, row }) = &mut self.attempt {
             row.status = Some(status);
             row.retried_stale = retried_stale;
@@ -262,6 +273,7 @@ impl Dispatch {
     pub(super) fn began(&mut self) {
         fault::point("first-event");
         let now = self.proxy.clock().now();
+        self.course.began(now);
         if let Some(Attempt { grant, row }) = &mut self.attempt {
             grant.began();
             row.first_frame = grant.first_byte();
@@ -282,7 +294,9 @@ impl Dispatch {
     fn close_attempt(&mut self, outcome: Outcome, closing: Closing, error: Option<String>) -> bool {
         let Some(Attempt { grant, mut row }) = self.attempt.take() else { return false };
         row.outcome = outcome;
-        row.total = self.proxy.clock().now().duration_since(grant.granted_at());
+        let now = self.proxy.clock().now();
+        self.course.ended(now);
+        row.total = now.duration_since(grant.granted_at());
         row.error = error.map(|error| without_secret(error, grant.card()));
         self.record.attempts.push(row);
         let provider = grant.provider();

@@ -43,6 +43,7 @@ impl Api {
         let app = App::new()
             .app_data(admin)
             .app_data(house.ops())
+            .app_data(house.metrics())
             .configure(admin::configure)
             .configure(ops::configure)
             .default_service(web::to(elsewhere));

@@ -1,11 +1,14 @@
 //! Alive, ready, healthy: told to anyone, and nothing beyond that.
 
-use actix_web::test::TestRequest;
+use actix_web::{http::Method, test::TestRequest};
 use chrono::Utc;
-use pointsman::journal::{
-    quarantine::Quarantine,
-    record::Record,
-    recorder::{self, JournalSettings},
+use pointsman::{
+    journal::{
+        quarantine::Quarantine,
+        record::Record,
+        recorder::{self, JournalSettings},
+    },
+    ops::Degraded,
 };
 use serde_json::json;
 
@@ -80,4 +83,22 @@ async fn health_names_what_is_degraded_and_nobody() {
         200,
         "what is in memory goes on serving"
     );
+}
+
+#[actix::test]
+async fn every_degraded_mode_has_a_gauge() {
+    let mut house = TestHouse::on_sqlite().await;
+    let modes = async |house: &TestHouse| {
+        let metrics = Api::of(house).await.send(Api::request(Method::GET, "/metrics")).await.text;
+        let told = metrics.lines().filter_map(|line| line.strip_prefix("pointsman_degraded{mode=\""));
+        let told = told.filter_map(|line| line.split_once("\"} "));
+        told.map(|(mode, holds)| (mode.to_owned(), holds == "1")).collect::<Vec<_>>()
+    };
+    let sound = modes(&house).await;
+    let mut names: Vec<_> = Degraded::ALL.into_iter().map(Degraded::name).collect();
+    names.sort_unstable();
+    assert_eq!(sound, names.iter().map(|name| ((*name).to_owned(), false)).collect::<Vec<_>>());
+    house.store = TestHouse::store_that_is_away();
+    let away: Vec<_> = modes(&house).await.into_iter().filter(|(_, holds)| *holds).collect();
+    assert_eq!(away, [("database_away".to_owned(), true)]);
 }

@@ -42,11 +42,16 @@ pub(crate) fn credential(provider: &str) -> String {
     format!("credential-of-{provider}-Jx4mQ9")
 }
 
+/// The admin token of every house.
+pub(crate) const ADMIN_TOKEN: &str = "hT7kq2ZwPm4LsVx9";
+
 /// How a house is to be built.
 pub(crate) struct Setup {
     pub(crate) placement: Placement,
     pub(crate) drain_timeout: Duration,
     pub(crate) max_body_bytes: usize,
+    /// Whether metrics are shown on a port of their own.
+    pub(crate) metrics_listener: bool,
     /// Another database than a file in the house's own directory.
     pub(crate) database: Option<StoreUrl>,
     /// Variables of the environment it starts in.
@@ -85,6 +90,7 @@ impl Setup {
 /// A house that serves.
 pub(crate) struct TestHouse {
     pub(crate) address: SocketAddr,
+    pub(crate) metrics_address: Option<SocketAddr>,
     pub(crate) store: Store,
     pub(crate) current: Arc<Current>,
     pub(crate) gateway: Gateway,
@@ -107,6 +113,7 @@ impl TestHouse {
             placement: Placement::Beside,
             drain_timeout: Duration::from_secs(20),
             max_body_bytes: 32 << 20,
+            metrics_listener: false,
             database: None,
             environment: Vec::new(),
             file: String::new(),
@@ -124,12 +131,13 @@ impl TestHouse {
             ..Flags::default()
         };
         let variables: BTreeMap<_, _> =
-            setup.environment.into_iter().chain([("ADMIN_TOKEN", "hT7kq2ZwPm4LsVx9".to_owned())]).collect();
+            setup.environment.into_iter().chain([("ADMIN_TOKEN", ADMIN_TOKEN.to_owned())]).collect();
         let environment = |name: &str| variables.get(name).map(Into::into);
         let mut config = config::load_with(&flags, environment).expect("a sound configuration");
         config.server.placement = setup.placement;
         config.server.drain_timeout = setup.drain_timeout;
         config.server.max_body_bytes = setup.max_body_bytes;
+        config.server.metrics_listen = setup.metrics_listener.then(|| ([127, 0, 0, 1], 0).into());
         if let Some(database) = setup.database {
             config.store.url = database;
         }
@@ -141,8 +149,18 @@ impl TestHouse {
                 Ok(())
             }))
         });
-        let Ok(House { address, store, current, digester, gateway, recorder, tracer, stopper, .. }) =
-            opened.await
+        let Ok(House {
+            address,
+            metrics_address,
+            store,
+            current,
+            digester,
+            gateway,
+            recorder,
+            tracer,
+            stopper,
+            ..
+        }) = opened.await
         else {
             panic!("the house did not open: {:?}", serving.join());
         };
@@ -151,6 +169,7 @@ impl TestHouse {
         }
         let mut house = Self {
             address,
+            metrics_address,
             store,
             current,
             gateway,

@@ -20,6 +20,7 @@ use pointsman::{
         quarantine::Quarantine,
         recorder::{self, JournalSettings, Recorder},
     },
+    metrics::Metrics,
     ops::{self, Ops},
     secrets::{admin_token::AdminToken, digest::Digester, sealing::Sealer, sealing_key::SealingKey},
     store::Store,
@@ -105,6 +106,11 @@ impl TestHouse {
                 Fetch::new(&settings, url.parse().unwrap())
             }),
         }))
+    }
+
+    /// What shows the metrics of this house.
+    pub(crate) fn metrics(&self) -> Data<Metrics> {
+        Data::new(Metrics::new(Arc::default(), self.ops()))
     }
 
     /// What tells how this house is.
