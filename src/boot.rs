@@ -17,7 +17,7 @@ use actix_web::{
     dev::ServerHandle,
     web::{self, Data},
 };
-use actors::{Gateway, clock::Clock, ledger::queue::Waiting};
+use actors::{Gateway, clock::Clock};
 use anyhow::{Context, bail};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -266,7 +266,7 @@ impl Rooms {
             longest_request: config.routing.request_deadline + LONGEST_ANSWER,
             balances: Arc::new(recorder.clone()),
             calendar: settings.calendar(config.time_zone),
-            waiting: Waiting { most: settings.waiting.queue as usize, longest: settings.waiting.wait() },
+            waiting: settings.waiting.terms(),
         };
         let gateway = Gateway::start(state_thread, Clock::system(), behaviour);
         gateway.watch(state_thread);

@@ -12,7 +12,7 @@ use crate::{
         journey::Journey,
         messages::{
             Ask, Configure, Keepers, LedgerOf, NotPicked, Pick, Picked, ProviderOf, SetBreakerOf, Simulate,
-            TellCalendar,
+            TellCalendar, TellWaiting,
         },
     },
     ids::{KeyId, ProviderId, UserId},
@@ -279,6 +279,14 @@ impl Gateway {
     /// [`Undelivered`] when the dispatcher is overloaded.
     pub async fn set_calendar(&self, calendar: Calendar) -> Result<(), Undelivered> {
         self.dispatcher.ask(TellCalendar(calendar)).await
+    }
+
+    /// Requests wait for a place by these terms from now on.
+    ///
+    /// # Errors
+    /// [`Undelivered`] when the dispatcher is overloaded.
+    pub async fn set_waiting(&self, terms: Waiting) -> Result<(), Undelivered> {
+        self.dispatcher.ask(TellWaiting(terms)).await
     }
 
     /// Who keeps that account's book.

@@ -390,3 +390,23 @@ fn i09_limits_resets_and_raises_count_from_the_next_request_on() {
         assert!(bank.gateway.quota(Subject::Provider(ProviderId(9))).await.unwrap().is_none());
     });
 }
+
+#[test]
+fn i13_who_may_wait_is_changed_while_it_runs() {
+    time::simulated(async {
+        let bank = Bank::with(Limits { concurrency: Some(1), ..Limits::default() }).await;
+        let mut first = bank.journey(1);
+        let grant = first.next().await.expect("there is a place");
+        assert_eq!(denied(bank.spend(1).await), LimitKind::Concurrency, "nobody may wait");
+
+        let terms = Waiting { most: 1, longest: Duration::from_secs(5) };
+        bank.gateway.set_waiting(terms).await.unwrap();
+        let mut second = bank.journey(1);
+        let waits = tokio::task::spawn_local(async move { second.next().await.map(|_| ()) });
+        time::quiet().await;
+        assert!(!waits.is_finished(), "the ledger that was awake goes by the new terms");
+        grant.close(Outcome::Answered, Closing::default());
+        bank.settle(&mut first, 1);
+        assert!(waits.await.unwrap().is_ok(), "and the place is given on");
+    });
+}

@@ -104,6 +104,8 @@ impl Current {
         let settings = Arc::new(settings);
         let calendar = self.calendar_of(&settings);
         self.gateway.set_calendar(calendar).await.context("cannot tell the ledgers the calendar")?;
+        let waiting = settings.waiting.terms();
+        self.gateway.set_waiting(waiting).await.context("cannot tell the ledgers who may wait")?;
         self.publish_keys(Arc::clone(&settings), &mut turn).await?;
         self.settings.store(settings);
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actors::ledger::{calendar::Calendar, limits::Limits};
+use actors::ledger::{calendar::Calendar, limits::Limits, queue};
 use chrono::Weekday;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -73,10 +73,10 @@ impl Default for Waiting {
 }
 
 impl Waiting {
-    /// How long one waits at most.
+    /// The same, as ledgers take it.
     #[must_use]
-    pub const fn wait(&self) -> Duration {
-        Duration::from_millis(self.wait_ms)
+    pub const fn terms(&self) -> queue::Waiting {
+        queue::Waiting { most: self.queue as usize, longest: Duration::from_millis(self.wait_ms) }
     }
 }
 

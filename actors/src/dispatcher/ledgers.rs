@@ -11,7 +11,8 @@ use crate::{
         LEDGER, Ledger, Parts,
         calendar::Calendar,
         limits::AccountId,
-        messages::{SetCalendar, Sleep, Tend},
+        messages::{SetCalendar, SetWaiting, Sleep, Tend},
+        queue::Waiting,
     },
     supervisor::{Leash, Mailbox, Roster, guard},
 };
@@ -75,6 +76,14 @@ impl Ledgers {
         self.parts.calendar = calendar.clone();
         for awake in self.awake.values() {
             awake.mailbox.tell(SetCalendar(calendar.clone()));
+        }
+    }
+
+    /// Requests wait for a place by these terms from now on.
+    pub(crate) fn set_waiting(&mut self, terms: Waiting) {
+        self.parts.waiting = terms;
+        for awake in self.awake.values() {
+            awake.mailbox.tell(SetWaiting(terms));
         }
     }
 

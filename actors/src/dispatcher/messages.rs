@@ -16,6 +16,7 @@ use crate::{
         calendar::Calendar,
         claim::{Denied, Estimate},
         limits::Limits,
+        queue::Waiting,
         reservation::Reservation,
     },
     provider::{Provider, card::Card, messages::SetBreaker},
@@ -198,6 +199,14 @@ pub(crate) struct Keepers;
 
 impl Message for Keepers {
     type Result = (Vec<Mailbox<Ledger>>, Vec<Mailbox<Provider>>);
+}
+
+/// Requests wait for a place by these terms from now on.
+#[derive(Debug)]
+pub(crate) struct TellWaiting(pub(crate) Waiting);
+
+impl Message for TellWaiting {
+    type Result = ();
 }
 
 /// Days, weeks and months are told so from now on.

@@ -28,7 +28,7 @@ use self::{
     ledgers::Ledgers,
     messages::{
         Ask, Configure, Keepers, LedgerOf, NotPicked, Pick, Picked, ProviderOf, SetBreakerOf, Simulate,
-        TellCalendar,
+        TellCalendar, TellWaiting,
     },
     selection::Entrant,
 };
@@ -195,7 +195,7 @@ impl Guarded for Dispatcher {
     }
 }
 
-takes!(Dispatcher: Pick, Simulate, Configure, SetBreakerOf, LedgerOf, ProviderOf, Keepers, TellCalendar, Observe);
+takes!(Dispatcher: Pick, Simulate, Configure, SetBreakerOf, LedgerOf, ProviderOf, Keepers, TellCalendar, TellWaiting, Observe);
 
 impl Handler<Pick> for Dispatcher {
     type Result = ResponseFuture<Result<Picked, NotPicked>>;
@@ -293,6 +293,14 @@ impl Handler<TellCalendar> for Dispatcher {
         for seat in self.table.iter() {
             seat.mailbox.tell(SetCalendar(calendar.clone()));
         }
+    }
+}
+
+impl Handler<TellWaiting> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, TellWaiting(terms): TellWaiting, _: &mut Self::Context) {
+        self.ledgers.borrow_mut().set_waiting(terms);
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     claim::{Claim, Denied, Raise, Running, Settlement, Ticket},
     knowledge::Inquiry,
     limits::{AccountId, Limits, Span},
+    queue::Waiting,
     reservation::Reservation,
     tally::Forgiven,
     view::{AccountView, ReservationView},
@@ -136,6 +137,14 @@ impl Message for Recheck {
 pub struct SetCalendar(pub Calendar);
 
 impl Message for SetCalendar {
+    type Result = ();
+}
+
+/// Requests wait for a place by these terms from now on.
+#[derive(Debug)]
+pub struct SetWaiting(pub Waiting);
+
+impl Message for SetWaiting {
     type Result = ();
 }
 

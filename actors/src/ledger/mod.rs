@@ -42,8 +42,8 @@ use self::{
     claim::{Claim, Denied},
     limits::AccountId,
     messages::{
-        Adjust, Learned, ListReservations, RaiseLimit, Recheck, Reserve, Reset, SetCalendar, Settle, Sleep,
-        Tend, View, Void,
+        Adjust, Learned, ListReservations, RaiseLimit, Recheck, Reserve, Reset, SetCalendar, SetWaiting,
+        Settle, Sleep, Tend, View, Void,
     },
     minutes::Moment,
     queue::{Queue, UNTIL_KNOWN, Waiting},
@@ -238,8 +238,8 @@ impl Guarded for Ledger {
 }
 
 takes!(
-    Ledger: Reserve, Adjust, Settle, Void, Learned, View, Reset, RaiseLimit, ListReservations, Recheck, SetCalendar, Tend,
-    Sleep, Observe
+    Ledger: Reserve, Adjust, Settle, Void, Learned, View, Reset, RaiseLimit, ListReservations, Recheck, SetCalendar,
+    SetWaiting, Tend, Sleep, Observe
 );
 
 impl Handler<Reserve> for Ledger {

@@ -64,6 +64,11 @@ impl Queue {
         Self { terms, waiters: VecDeque::new() }
     }
 
+    /// Newcomers wait by these terms from now on; those who wait already keep theirs.
+    pub fn set_terms(&mut self, terms: Waiting) {
+        self.terms = terms;
+    }
+
     /// Lets one wait, if what stands in its way is worth waiting for and there is room; gives the refusal
     /// back if not. `caller` is held by whoever waits, for as long as it does.
     ///
@@ -231,6 +236,19 @@ mod tests {
         let _waits = queue.join(claim(1, 1), full(1), Arc::downgrade(&caller), now).unwrap();
         assert_eq!(queue.ahead_of(&claim(2, 1)), Some(&full(1)));
         assert_eq!(queue.ahead_of(&claim(3, 2)), None, "the other key has its own places");
+    }
+
+    #[test]
+    fn i13_new_terms_are_for_newcomers() {
+        let (now, caller) = (Instant::now(), Arc::new(()));
+        let mut queue = Queue::new(Waiting::default());
+        assert!(queue.join(claim(1, 1), full(1), Arc::downgrade(&caller), now).is_err(), "nobody may wait");
+        queue.set_terms(Waiting { most: 1, longest: Duration::from_secs(9) });
+        let mut answer = queue.join(claim(2, 1), full(1), Arc::downgrade(&caller), now).unwrap();
+        queue.set_terms(Waiting::default());
+        assert!(queue.join(claim(3, 1), full(1), Arc::downgrade(&caller), now).is_err());
+        queue.serve(now + Duration::from_secs(8), |_| Err(full(1)));
+        assert!(answer.try_recv().is_err(), "the one who waits still does");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Ledger,
-    messages::{ListReservations, RaiseLimit, Recheck, Reset, SetCalendar, View},
+    messages::{ListReservations, RaiseLimit, Recheck, Reset, SetCalendar, SetWaiting, View},
     tally::Forgiven,
     view::{AccountView, ReservationView},
 };
@@ -81,6 +81,14 @@ impl Handler<SetCalendar> for Ledger {
         let now = self.now();
         self.book.set_calendar(calendar, now);
         self.inquire(context);
+    }
+}
+
+impl Handler<SetWaiting> for Ledger {
+    type Result = ();
+
+    fn handle(&mut self, SetWaiting(terms): SetWaiting, _: &mut Context<Self>) {
+        self.queue.set_terms(terms);
     }
 }
 
