@@ -9,6 +9,7 @@ mod amplification;
 mod caller;
 mod counting;
 mod death;
+mod disk;
 mod figures;
 mod isolation;
 mod limit;
