@@ -7,7 +7,7 @@ use actix::ArbiterHandle;
 use crate::{
     clock::Clock,
     dispatcher::{
-        Dispatcher, Parts,
+        Dispatcher, Parts, Table,
         decisions::Decision,
         journey::Journey,
         messages::{
@@ -170,7 +170,7 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Undelivered`] when the dispatcher is overloaded.
-    pub async fn configure(&self, cards: Vec<Arc<Card>>) -> Result<(), Undelivered> {
+    pub async fn configure(&self, cards: Vec<Arc<Card>>) -> Result<Table, Undelivered> {
         self.dispatcher.ask(Configure(cards)).await
     }
 

@@ -1,7 +1,7 @@
 //! The key directory: every api key by its digest, in memory, so that no request waits for the database.
 //!
-//! It is a snapshot, replaced as a whole after each change an operator makes. A request sees one version of
-//! it from start to end.
+//! It is a snapshot, made anew after each change an operator makes. A request sees one version of it from
+//! start to end.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,7 +9,6 @@ use actors::{
     ids::{KeyId, UserId},
     ledger::limits::Limits,
 };
-use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 
 use crate::{
@@ -17,10 +16,10 @@ use crate::{
     store::SystemSettings,
 };
 
-/// The directory, shared by all workers.
+/// One version of the directory, shared by all workers.
 pub struct KeyDirectory {
     digester: Digester,
-    keys: ArcSwap<HashMap<Digest, Caller>>,
+    keys: HashMap<Digest, Caller>,
 }
 
 /// Whoever an api key has identified.
@@ -45,20 +44,15 @@ pub struct Caller {
 }
 
 impl KeyDirectory {
-    /// An empty directory.
+    /// A directory of these.
     #[must_use]
-    pub fn new(digester: Digester) -> Self {
-        Self { digester, keys: ArcSwap::default() }
-    }
-
-    /// Replaces all entries.
-    pub fn replace(&self, entries: impl IntoIterator<Item = (Digest, Caller)>) {
-        self.keys.store(Arc::new(entries.into_iter().collect()));
+    pub fn new(digester: Digester, entries: impl IntoIterator<Item = (Digest, Caller)>) -> Self {
+        Self { digester, keys: entries.into_iter().collect() }
     }
 
     /// Whose key this is, whether it may be used or not. The whole digest is compared (C-02).
     #[must_use]
     pub fn find(&self, presented: &str) -> Option<Caller> {
-        self.keys.load().get(&self.digester.digest(presented)).cloned()
+        self.keys.get(&self.digester.digest(presented)).cloned()
     }
 }

@@ -18,6 +18,7 @@ use std::sync::{
 
 use actors::{
     Gateway,
+    dispatcher::Table,
     ids::{KeyId, UserId},
     ledger::{calendar::Calendar, limits::Limits},
     provider::card::Card,
@@ -40,16 +41,30 @@ use crate::{
     store::{Store, SystemSettings},
 };
 
+/// All of the configuration at one moment: what a request goes by from start to end (I-52).
+#[derive(Clone)]
+pub struct Version {
+    /// The api keys.
+    pub keys: Arc<KeyDirectory>,
+    /// The settings of the system.
+    pub settings: Arc<SystemSettings>,
+    /// The providers.
+    pub cards: Arc<Vec<Arc<Card>>>,
+    /// The same as the dispatcher knows them.
+    pub table: Table,
+    /// The prices.
+    pub prices: Arc<PriceList>,
+}
+
 /// The current configuration, shared by all workers.
 pub struct Current {
     store: Store,
     gateway: Gateway,
     /// Whose clock tells days where the settings name no time zone.
     home: Tz,
-    keys: KeyDirectory,
-    settings: ArcSwap<SystemSettings>,
-    cards: ArcSwap<Vec<Arc<Card>>>,
-    prices: ArcSwap<PriceList>,
+    digester: Digester,
+    /// Replaced as a whole, whatever part of it changed.
+    version: ArcSwap<Version>,
     unpriced: Unpriced,
     loaded: AtomicBool,
     /// One reading at a time: an older one must not be published over a newer. Holds the limits that were
@@ -61,10 +76,15 @@ impl Current {
     /// Knows nothing yet.
     #[must_use]
     pub fn new(store: Store, gateway: Gateway, digester: Digester, home: Tz) -> Self {
-        let (keys, settings) = (KeyDirectory::new(digester), ArcSwap::default());
-        let (cards, prices, loaded) = (ArcSwap::default(), ArcSwap::default(), AtomicBool::new(false));
-        let (unpriced, refreshing) = (Unpriced::default(), Mutex::default());
-        Self { store, gateway, home, keys, settings, cards, prices, unpriced, loaded, refreshing }
+        let version = ArcSwap::from_pointee(Version {
+            keys: Arc::new(KeyDirectory::new(digester.clone(), [])),
+            settings: Arc::default(),
+            cards: Arc::default(),
+            table: Table::default(),
+            prices: Arc::default(),
+        });
+        let (unpriced, loaded, refreshing) = (Unpriced::default(), AtomicBool::new(false), Mutex::default());
+        Self { store, gateway, home, digester, version, unpriced, loaded, refreshing }
     }
 
     /// Reads everything.
@@ -106,9 +126,7 @@ impl Current {
         self.gateway.set_calendar(calendar).await.context("cannot tell the ledgers the calendar")?;
         let waiting = settings.waiting.terms();
         self.gateway.set_waiting(waiting).await.context("cannot tell the ledgers who may wait")?;
-        self.publish_keys(Arc::clone(&settings), &mut turn).await?;
-        self.settings.store(settings);
-        Ok(())
+        self.publish_keys(settings, &mut turn).await
     }
 
     async fn publish_keys(
@@ -118,7 +136,7 @@ impl Current {
     ) -> anyhow::Result<()> {
         let entries = self.store.directory().await.context("cannot read the api keys")?;
         let mut effective = Effective::default();
-        self.keys.replace(entries.into_iter().map(|entry| {
+        let entries = entries.into_iter().map(|entry| {
             let (user_limits, key_limits) = effective.add(&entry, &settings.default_limits, published);
             let caller = Caller {
                 key: entry.key_id,
@@ -131,9 +149,17 @@ impl Current {
                 expires_at: entry.expires_at,
             };
             (entry.digest, caller)
-        }));
+        });
+        let keys = Arc::new(KeyDirectory::new(self.digester.clone(), entries));
         *published = effective;
+        self.publish(|version| Version { keys, settings, ..version });
         Ok(())
+    }
+
+    /// Puts another version in place of the present one. Only in one's turn: two at once would lose one.
+    fn publish(&self, change: impl FnOnce(Version) -> Version) {
+        let present = Version::clone(&self.version.load());
+        self.version.store(Arc::new(change(present)));
     }
 
     /// Reads the providers again and hands them to the dispatcher.
@@ -144,8 +170,8 @@ impl Current {
         let _turn = self.refreshing.lock().await;
         let cards = self.store.providers().await.context("cannot read the providers")?;
         let cards: Vec<_> = cards.into_iter().map(Arc::new).collect();
-        self.gateway.configure(cards.clone()).await.context("cannot configure the dispatcher")?;
-        self.cards.store(Arc::new(cards));
+        let table = self.gateway.configure(cards.clone()).await.context("cannot configure the dispatcher")?;
+        self.publish(|version| Version { cards: Arc::new(cards), table, ..version });
         Ok(())
     }
 
@@ -159,20 +185,27 @@ impl Current {
         let models = self.store.price_schedule(now).await.context("cannot read the prices")?;
         let providers = self.store.provider_prices(now).await.context("cannot read the providers' prices")?;
         let billing = self.store.setting(BILLING).await.context("cannot read the setting `billing`")?;
-        self.prices.store(Arc::new(PriceList::new(models, providers, billing.unwrap_or_default(), now)));
+        let prices = Arc::new(PriceList::new(models, providers, billing.unwrap_or_default(), now));
+        self.publish(|version| Version { prices, ..version });
         Ok(())
+    }
+
+    /// Everything at this moment. A request looks once, when it arrives.
+    #[must_use]
+    pub fn version(&self) -> Arc<Version> {
+        self.version.load_full()
     }
 
     /// The api keys.
     #[must_use]
-    pub fn keys(&self) -> &KeyDirectory {
-        &self.keys
+    pub fn keys(&self) -> Arc<KeyDirectory> {
+        Arc::clone(&self.version.load().keys)
     }
 
     /// The settings of the system. A request goes by those of its caller.
     #[must_use]
     pub fn settings(&self) -> Arc<SystemSettings> {
-        self.settings.load_full()
+        Arc::clone(&self.version.load().settings)
     }
 
     /// The calendar of limits that follows from such settings.
@@ -195,13 +228,13 @@ impl Current {
     /// The providers.
     #[must_use]
     pub fn cards(&self) -> Arc<Vec<Arc<Card>>> {
-        self.cards.load_full()
+        Arc::clone(&self.version.load().cards)
     }
 
     /// The prices.
     #[must_use]
     pub fn prices(&self) -> Arc<PriceList> {
-        self.prices.load_full()
+        Arc::clone(&self.version.load().prices)
     }
 
     /// The models that were served without a price.

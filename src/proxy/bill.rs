@@ -1,7 +1,7 @@
 //! What a request costs: an estimate before it is sent, a running sum while it is answered, a charge at its end.
 //!
-//! All of it at the price that was in force when the attempt was granted. One that changes or goes away in
-//! between is for later requests (I-52, I-07).
+//! All of it by the prices there were when the request arrived. One that changes or goes away in between is for
+//! later requests (I-52, I-07).
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,9 +17,9 @@ use protocol::{Call, Operation, Reading, Usage};
 use super::refusal::Refused;
 use crate::{
     current::{
-        Current,
+        Version,
         billing::Charge,
-        prices::{Admission, Asked, Listed},
+        prices::{Admission, Asked, Listed, PriceList},
     },
     journal::record::Metering,
 };
@@ -51,10 +51,9 @@ pub(super) struct SoFar {
 }
 
 impl Bill {
-    /// The account of an attempt at `card`, at the price of this moment.
-    pub(super) fn open(current: &Current, card: &Card, asked: &str, sent: &str, now: DateTime<Utc>) -> Self {
+    /// The account of an attempt at `card`, at the price that these have for it now.
+    pub(super) fn open(prices: &PriceList, card: &Card, asked: &str, sent: &str, now: DateTime<Utc>) -> Self {
         let of = Asked { provider: Some(card.id), asked: Some(asked), sent: Some(sent) };
-        let prices = current.prices();
         let listed = prices.quote(&of, now).map(Arc::clone);
         Self { listed, multiplier: card.cost_multiplier.clone(), told: None }
     }
@@ -103,7 +102,7 @@ impl Bill {
 ///
 /// # Errors
 /// When it has no price and the operator wants such requests refused (I-07).
-pub(super) fn estimate(current: &Current, call: &Call, now: DateTime<Utc>) -> Result<Estimate, Refused> {
+pub(super) fn estimate(version: &Version, call: &Call, now: DateTime<Utc>) -> Result<Estimate, Refused> {
     if call.operation == Operation::CountTokens {
         return Ok(Estimate::default());
     }
@@ -112,10 +111,10 @@ pub(super) fn estimate(current: &Current, call: &Call, now: DateTime<Utc>) -> Re
         max_output_tokens: if call.operation == Operation::Embed { Some(0) } else { call.max_output_tokens },
         answers: call.answers,
     };
-    let prices = current.prices();
+    let prices = &version.prices;
     let mut dearest: Option<Estimate> = None;
-    for card in current
-        .cards()
+    for card in version
+        .cards
         .iter()
         .filter(|card| card.enabled && card.formats.contains(&call.format) && card.serves_model(&call.model))
     {

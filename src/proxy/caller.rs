@@ -108,9 +108,7 @@ mod tests {
             expires_at: (id == 4).then(|| DateTime::UNIX_EPOCH + TimeDelta::days(1)),
         };
         let entries: Vec<_> = (1..=4).map(|id| (digester.digest(&format!("sk-{id}")), caller(id))).collect();
-        let directory = KeyDirectory::new(digester);
-        directory.replace(entries);
-        directory
+        KeyDirectory::new(digester, entries)
     }
 
     fn check(headers: &[(&'static str, &str)], query: &str, expected: Result<i64, NoCaller>) {

@@ -26,11 +26,12 @@ fn answer(
     dialect: Format,
     wanted: Option<&str>,
 ) -> Result<HttpResponse, Refused> {
-    let keys = proxy.current.keys();
+    let version = proxy.current.version();
+    let keys = &version.keys;
     let caller = caller::identify(request.headers(), request.query_string(), keys, proxy.wall_now())?;
-    let cards = proxy.current.cards();
+    let cards = &version.cards;
     let open = cards.iter().filter(|card| card.enabled && card.open_to(&caller.groups));
-    let names = names(open.map(AsRef::as_ref), &proxy.current.prices(), dialect);
+    let names = names(open.map(AsRef::as_ref), &version.prices, dialect);
     let models: Vec<_> =
         names.iter().map(|name| Model { id: name, created_unix: 0, owner: "pointsman" }).collect();
     let body = match wanted {

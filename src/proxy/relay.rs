@@ -77,9 +77,10 @@ async fn answer(
     entry: &Entry,
 ) -> Result<Response, Refused> {
     proxy.admits_new_work()?;
+    let version = proxy.current.version();
     let caller =
-        caller::identify(request.headers(), request.query_string(), proxy.current.keys(), proxy.wall_now())?;
-    dispatch.called_by(&caller);
+        caller::identify(request.headers(), request.query_string(), &version.keys, proxy.wall_now())?;
+    dispatch.called_by(&caller, version);
     let body = inbound::body(request.headers(), payload, proxy.max_body_bytes).await?;
     let target = match &entry.gemini {
         Some(path) => Target::gemini(path),

@@ -10,7 +10,7 @@ use std::{
 use rand::rngs::SmallRng;
 
 use super::{
-    Seat,
+    Seat, Table,
     budget::RetryBudget,
     decisions::{self, Candidate, Decision, Fate, Skip},
     grant::Grant,
@@ -51,7 +51,7 @@ const LEDGERS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// One choice under way.
 pub(super) struct Choice {
-    pub(super) table: Rc<[Seat]>,
+    pub(super) table: Table,
     pub(super) budget: Rc<RefCell<RetryBudget>>,
     pub(super) ledgers: Rc<RefCell<Ledgers>>,
     pub(super) random: SmallRng,
@@ -184,6 +184,8 @@ impl Choice {
     }
 
     fn grant(&self, seat: &Seat, admitted: Admitted) -> Grant {
+        // The provider may have been changed since this request chose it: it goes by the card it chose (I-52).
+        let admitted = Admitted { card: Arc::clone(&seat.card), ..admitted };
         if let Some(session) = self.ask.session {
             self.sessions.tell(Bind { session, provider: seat.card.id });
         }

@@ -17,6 +17,7 @@ use std::{
 };
 
 use super::{
+    Table,
     decisions::Decision,
     grant::Grant,
     messages::{Ask, NoProvider, NotPicked, Pick, Picked},
@@ -47,6 +48,8 @@ pub struct Journey {
     charge: Option<Reservation>,
     /// Gone when nobody cares any more.
     caller: Arc<()>,
+    /// The providers it goes by, if it was told.
+    table: Option<Table>,
 }
 
 impl Journey {
@@ -62,7 +65,14 @@ impl Journey {
             reservation: None,
             charge: None,
             caller: Arc::default(),
+            table: None,
         }
+    }
+
+    /// The same journey among these providers, and no others that come up in between (I-52).
+    #[must_use]
+    pub fn among(self, table: Table) -> Self {
+        Self { table: Some(table), ..self }
     }
 
     /// What the request asks for.
@@ -95,6 +105,7 @@ impl Journey {
             tried: self.tried.clone(),
             reserved: self.reservation.is_some(),
             caller: Arc::downgrade(&self.caller),
+            table: self.table.clone(),
         };
         match self.gateway.pick(pick).await {
             Ok(Ok(Picked { grant, decision, reservation, charge })) => {

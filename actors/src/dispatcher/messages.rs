@@ -8,7 +8,7 @@ use std::{
 use actix::Message;
 use protocol::{Format, Operation};
 
-use super::{decisions::Decision, grant::Grant};
+use super::{Table, decisions::Decision, grant::Grant};
 use crate::{
     ids::{KeyId, ProviderId, RequestId, UserId},
     ledger::{
@@ -77,6 +77,8 @@ pub struct Pick {
     pub reserved: bool,
     /// Held by the caller for as long as it cares.
     pub caller: Weak<()>,
+    /// The providers it goes by; none means those of the moment.
+    pub table: Option<Table>,
 }
 
 impl Message for Pick {
@@ -156,12 +158,12 @@ impl Message for Simulate {
     type Result = Decision;
 }
 
-/// These are the providers from now on.
+/// These are the providers from now on. Answers the version that requests may hold on to.
 #[derive(Debug)]
 pub struct Configure(pub Vec<Arc<Card>>);
 
 impl Message for Configure {
-    type Result = ();
+    type Result = Table;
 }
 
 /// Set the breaker of that provider. Answers whether there is such a provider.

@@ -58,8 +58,8 @@ const TEND_EVERY: Duration = Duration::from_secs(30);
 
 /// The actor.
 pub struct Dispatcher {
-    /// Replaced as a whole when the operator changes something: one choice sees one version (I-52).
-    table: Rc<[Seat]>,
+    /// Replaced as a whole when the operator changes something: one request sees one version (I-52).
+    table: Table,
     /// Shared with choices that are waiting for an answer; never borrowed across a wait.
     budget: Rc<RefCell<RetryBudget>>,
     /// Likewise.
@@ -73,9 +73,34 @@ pub struct Dispatcher {
     vitals: Arc<Vitals>,
 }
 
+/// One version of all providers. A request that is handed one goes by it to its end, whatever is changed in
+/// between (I-52); the actors in it live as long.
+#[derive(Clone)]
+pub struct Table(Arc<[Seat]>);
+
+impl std::ops::Deref for Table {
+    type Target = [Seat];
+
+    fn deref(&self) -> &[Seat] {
+        &self.0
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self(Arc::new([]))
+    }
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|seat| &seat.card.name)).finish()
+    }
+}
+
 /// One provider as the dispatcher knows it.
 #[derive(Clone)]
-struct Seat {
+pub struct Seat {
     card: Arc<Card>,
     line: Arc<Line>,
     mailbox: Mailbox<Provider>,
@@ -108,7 +133,7 @@ impl Dispatcher {
     pub(crate) fn new(parts: Parts, vitals: Arc<Vitals>) -> Self {
         let Parts { sessions, books, roster, leash, clock, seed } = parts;
         Self {
-            table: Rc::new([]),
+            table: Table::default(),
             budget: Rc::default(),
             ledgers: Rc::new(RefCell::new(Ledgers::new(books, leash, roster.clone()))),
             random: SmallRng::seed_from_u64(seed),
@@ -153,10 +178,11 @@ impl Dispatcher {
     }
 
     /// What one choice needs, owned, so that it can wait for answers without holding the actor.
-    fn choice(&mut self, ask: Arc<Ask>, tried: Vec<ProviderId>) -> Choice {
+    fn choice(&mut self, ask: Arc<Ask>, tried: Vec<ProviderId>, table: Option<Table>) -> Choice {
+        let table = table.unwrap_or_else(|| self.table.clone());
         self.picks += 1;
         Choice {
-            table: Rc::clone(&self.table),
+            table,
             budget: Rc::clone(&self.budget),
             ledgers: Rc::clone(&self.ledgers),
             random: SmallRng::from_rng(&mut self.random),
@@ -201,12 +227,12 @@ impl Handler<Pick> for Dispatcher {
     type Result = ResponseFuture<Result<Picked, NotPicked>>;
 
     fn handle(&mut self, pick: Pick, _: &mut Self::Context) -> Self::Result {
-        let Pick { ask, tried, reserved, caller } = pick;
+        let Pick { ask, tried, reserved, caller, table } = pick;
         fault::point("dispatcher.pick", "dispatcher");
         if tried.is_empty() {
             self.budget.borrow_mut().request(self.clock.now());
         }
-        Box::pin(self.choice(ask, tried).reserve_and_pick(reserved, caller))
+        Box::pin(self.choice(ask, tried, table).reserve_and_pick(reserved, caller))
     }
 }
 
@@ -214,14 +240,14 @@ impl Handler<Simulate> for Dispatcher {
     type Result = ResponseFuture<Decision>;
 
     fn handle(&mut self, Simulate(ask): Simulate, _: &mut Self::Context) -> Self::Result {
-        Box::pin(self.choice(ask, Vec::new()).simulate())
+        Box::pin(self.choice(ask, Vec::new(), None).simulate())
     }
 }
 
 impl Handler<Configure> for Dispatcher {
-    type Result = ();
+    type Result = Reply<Table>;
 
-    fn handle(&mut self, Configure(cards): Configure, _: &mut Self::Context) {
+    fn handle(&mut self, Configure(cards): Configure, _: &mut Self::Context) -> Self::Result {
         // All names first: two providers may trade theirs, or a new one take that of another.
         for old in self.table.iter() {
             self.roster.discharge(PROVIDER, &old.card.name);
@@ -238,7 +264,8 @@ impl Handler<Configure> for Dispatcher {
             })
             .collect();
         info!("dispatcher: {} providers configured", table.len());
-        self.table = table.into();
+        self.table = Table(table.into());
+        Reply(self.table.clone())
     }
 }
 

@@ -34,7 +34,7 @@ use super::{
     refusal::Refused,
 };
 use crate::{
-    current::keys::Caller,
+    current::{Version, keys::Caller},
     journal::{
         fault,
         intent::{Intent, Progress},
@@ -59,6 +59,8 @@ pub(super) struct Dispatch {
     bill: Option<Bill>,
     money_refusal: MoneyRefusal,
     trace: Option<Box<Trace>>,
+    /// The configuration it goes by, as long as it may need it (I-52).
+    version: Option<Arc<Version>>,
     over: bool,
 }
 
@@ -99,8 +101,21 @@ impl Dispatch {
         let (journey, attempt, bill) = (None, None, None);
         let money_refusal = MoneyRefusal::default();
         let trace = proxy.tracer.begin(request.headers(), request.method());
-        let (proxy, over) = (proxy.clone(), false);
-        Self { proxy, format, arrived, course, record, journey, attempt, bill, money_refusal, trace, over }
+        let (proxy, version, over) = (proxy.clone(), None, false);
+        Self {
+            proxy,
+            format,
+            arrived,
+            course,
+            record,
+            journey,
+            attempt,
+            bill,
+            money_refusal,
+            trace,
+            version,
+            over,
+        }
     }
 
     /// The request's id.
@@ -118,8 +133,9 @@ impl Dispatch {
         self.format
     }
 
-    /// Who is calling.
-    pub(super) fn called_by(&mut self, caller: &Caller) {
+    /// Who is calling, by which configuration.
+    pub(super) fn called_by(&mut self, caller: &Caller, version: Arc<Version>) {
+        self.version = Some(version);
         self.record.user_id = Some(caller.user);
         self.record.key_id = Some(caller.key);
         self.money_refusal = caller.settings.money_refusal;
@@ -144,7 +160,8 @@ impl Dispatch {
         self.record.session = session.map(|session| session.to_string());
         self.record.bytes_up = call.body_bytes as u64;
         self.was_understood();
-        self.journey = Some(self.proxy.gateway.journey(Ask {
+        let version = self.version.clone().unwrap_or_else(|| self.proxy.current.version());
+        let journey = self.proxy.gateway.journey(Ask {
             request: self.record.id,
             key: caller.key,
             user: caller.user,
@@ -153,7 +170,7 @@ impl Dispatch {
                 user: Arc::clone(&caller.user_limits),
                 key: Arc::clone(&caller.key_limits),
             },
-            estimate: bill::estimate(&self.proxy.current, call, self.proxy.wall_now())?,
+            estimate: bill::estimate(&version, call, self.proxy.wall_now())?,
             format: call.format,
             operation: call.operation,
             model: call.model.clone(),
@@ -161,7 +178,8 @@ impl Dispatch {
             session_is_marked: call.session.is_some(),
             session_goes_on: call.session.is_some() || call.goes_on,
             continues: call.continues.as_deref().map(|id| answer_id(caller.key, call.format, id)),
-        }));
+        });
+        self.journey = Some(journey.among(version.table.clone()));
         Ok(())
     }
 
@@ -194,7 +212,8 @@ impl Dispatch {
             journey.decisions().last().is_none_or(|d| d.bound_to.is_none_or(|home| home == card.id));
         let model = self.record.model.as_deref().unwrap_or_default();
         let sent = card.upstream_model(model);
-        self.bill = Some(Bill::open(&self.proxy.current, &card, model, sent, self.proxy.wall_now()));
+        let version = self.version.as_ref().ok_or(NoProvider::NotOffered)?;
+        self.bill = Some(Bill::open(&version.prices, &card, model, sent, self.proxy.wall_now()));
         self.record.upstream_model = Some(sent.to_owned());
         self.record.provider_id = Some(card.id);
         let started = grant.granted_at().duration_since(self.arrived);
@@ -278,6 +297,8 @@ impl Dispatch {
             grant.began();
             row.first_frame = grant.first_byte();
         }
+        // Nothing is chosen any more, and what was chosen is at hand: a long answer keeps no old version alive.
+        self.version = None;
         self.record.ttfb = Some(now.duration_since(self.arrived));
     }
 
