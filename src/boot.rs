@@ -34,6 +34,7 @@ use crate::{
     },
     current::Current,
     drain::Drain,
+    events::{self, Events, Watch},
     journal::{
         quarantine::Quarantine,
         recorder::{self, Recorder},
@@ -256,6 +257,8 @@ impl Rooms {
     fn make(plan: Plan, state_thread: &ArbiterHandle) -> Self {
         let Plan { config, foundation, recorder, drain, tracer } = plan;
         let Foundation { store, key, token, new_admin_token, upstream, settings } = foundation;
+        let events = Events::default();
+        let process = config.describe().to_vec();
         let behaviour = actors::Settings {
             session_ttl: config.routing.session_ttl,
             max_attempts: config.routing.max_attempts,
@@ -278,6 +281,7 @@ impl Rooms {
             gateway: gateway.clone(),
             current: Arc::clone(&current),
             recorder: recorder.clone(),
+            events: events.clone(),
             tracer,
             drain: drain.clone(),
             max_body_bytes: config.server.max_body_bytes,
@@ -290,9 +294,17 @@ impl Rooms {
             gateway: gateway.clone(),
             current: Arc::clone(&current),
             recorder: recorder.clone(),
-            drain,
+            drain: drain.clone(),
         }));
         let metrics = Data::new(Metrics::new(meters, ops.clone()));
+        let watch = Watch::new(events::Parts {
+            events: events.clone(),
+            gateway: gateway.clone(),
+            current: Arc::clone(&current),
+            ops: Arc::clone(&ops),
+            drain,
+        });
+        actix_web::rt::spawn(watch.run());
         let admin = Data::new(Admin::new(admin::Parts {
             store: store.clone(),
             gateway: gateway.clone(),
@@ -300,6 +312,8 @@ impl Rooms {
             recorder,
             token,
             digester: digester.clone(),
+            process,
+            events,
             price_source: config.prices.source_url.map(|url| Fetch::new(&upstream, url)),
         }));
         Self { proxy, admin, ops, metrics, upstream, gateway, store, current, digester, new_admin_token }

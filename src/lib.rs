@@ -7,6 +7,7 @@ pub mod config;
 pub mod current;
 pub mod demo;
 pub mod drain;
+pub mod events;
 pub mod journal;
 pub mod logging;
 pub mod metrics;

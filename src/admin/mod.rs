@@ -9,7 +9,9 @@
 
 mod billing;
 mod body;
+mod configuration;
 pub mod error;
+mod events;
 mod gate;
 mod keys;
 mod ledger;
@@ -44,7 +46,9 @@ use tokio::{sync::Mutex, time::sleep};
 use self::error::{Code, Problem};
 pub use self::routes::{Right, configure, listing};
 use crate::{
+    config::Effective,
     current::Current,
+    events::Events,
     journal::recorder::Recorder,
     secrets::{admin_token::AdminToken, digest::Digester},
     store::Store,
@@ -65,6 +69,8 @@ pub struct Admin {
     token: AdminToken,
     digester: Digester,
     price_source: Option<PriceSource>,
+    process: Vec<Effective>,
+    events: Events,
     /// Held from a write until it is in force. Two writes side by side could otherwise read the tables in
     /// one order and publish them in the other, and a deleted key would come back.
     one_at_a_time: Mutex<()>,
@@ -88,6 +94,10 @@ pub struct Parts {
     pub digester: Digester,
     /// Where price lists may be fetched from, if from anywhere.
     pub price_source: Option<PriceSource>,
+    /// What the process was started with.
+    pub process: Vec<Effective>,
+    /// What tells those who listen.
+    pub events: Events,
 }
 
 /// A part of what is in force.
@@ -113,9 +123,22 @@ impl Admin {
     /// The control plane over these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, gateway, current, recorder, token, digester, price_source } = parts;
+        let Parts { store, gateway, current, recorder, token, digester, price_source, process, events } =
+            parts;
         let (one_at_a_time, behind) = (Mutex::default(), Default::default());
-        Self { store, gateway, current, recorder, token, digester, price_source, one_at_a_time, behind }
+        Self {
+            store,
+            gateway,
+            current,
+            recorder,
+            token,
+            digester,
+            price_source,
+            process,
+            events,
+            one_at_a_time,
+            behind,
+        }
     }
 
     /// Writes something, has it take effect, and returns what was written.

@@ -14,10 +14,10 @@ use actix_web::{
 };
 
 use super::{
-    billing,
+    billing, configuration,
     error::{Code, Problem},
-    gate, keys, ledger, live, price_import, prices, provider_prices, providers, quotas, requests, settings,
-    users,
+    events, gate, keys, ledger, live, price_import, prices, provider_prices, providers, quotas, requests,
+    settings, users,
 };
 
 use crate::metrics;
@@ -78,6 +78,9 @@ fn table() -> Vec<Entry> {
 
         entry(GET,    "/api/v1/settings",                Admin, settings::show),
         entry(PATCH,  "/api/v1/settings",                Admin, settings::update),
+
+        entry(GET,    "/api/v1/config",                  Admin, configuration::show),
+        entry(GET,    "/api/v1/events",                  Admin, events::listen),
 
         entry(GET,    "/api/v1/quotas/{kind}/{id}",       Admin, quotas::show),
         entry(POST,   "/api/v1/quotas/{kind}/{id}/reset", Admin, quotas::reset),

@@ -56,7 +56,7 @@ body! {
 
 /// The settings as shown: what holds, whether it was set or not.
 #[derive(Debug, Serialize)]
-struct View {
+pub(super) struct View {
     time_zone: &'static str,
     week_starts: WeekView,
     month_day: u8,
@@ -83,7 +83,8 @@ pub(super) async fn update(admin: Data<Admin>, Body(body): Body<SettingsBody>) -
     Ok(HttpResponse::Ok().json(view(&admin, &changed)))
 }
 
-fn view(admin: &Admin, settings: &SystemSettings) -> View {
+/// The settings as shown.
+pub(super) fn view(admin: &Admin, settings: &SystemSettings) -> View {
     let (day, hour) = settings.week_starts;
     View {
         time_zone: admin.current.calendar_of(settings).zone.name(),

@@ -83,6 +83,8 @@ pub struct Effective {
     pub value: Option<String>,
     /// Where it came from.
     pub origin: Origin,
+    /// Whether the value is masked, because it is a secret.
+    pub secret: bool,
 }
 
 /// What is wrong with the configuration.
@@ -185,11 +187,22 @@ impl Typed {
     pub(super) fn describe(&self) -> Vec<Effective> {
         let shown = |knob: &Knob| {
             let value = self.get(knob.key)?;
-            Some(if knob.secret { "…".to_owned() } else { store::masked(knob.key, value) })
+            Some(if knob.secret { "…".to_owned() } else { without_query(store::masked(knob.key, value)) })
         };
         knobs()
-            .map(|knob| Effective { key: knob.key, value: shown(knob), origin: self.origin(knob.key) })
+            .map(|knob| {
+                let (key, secret) = (knob.key, knob.secret);
+                Effective { key, value: shown(knob), origin: self.origin(key), secret }
+            })
             .collect()
+    }
+}
+
+/// An address without what stands behind its question mark, where people put keys.
+fn without_query(text: String) -> String {
+    match text.split_once('?') {
+        Some((address, _)) if address.contains("://") => format!("{address}?…"),
+        _ => text,
     }
 }
 

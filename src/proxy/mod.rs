@@ -30,6 +30,7 @@ use self::{dispatch::Dispatch, refusal::Refused, routes::Found};
 use crate::{
     current::Current,
     drain::Drain,
+    events::Events,
     journal::{
         record::{Metering, Record},
         recorder::Recorder,
@@ -47,6 +48,8 @@ pub struct Proxy {
     pub current: Arc<Current>,
     /// Where rows go.
     pub recorder: Recorder,
+    /// What tells those who listen.
+    pub events: Events,
     /// Makes traces, where somebody wants them.
     pub tracer: Tracer,
     /// Whether we are on our way out.
@@ -133,6 +136,7 @@ impl Proxy {
     fn record(&self, record: Record, priced: Option<&str>) -> u64 {
         self.meters.ended(&record, priced);
         tell(&record);
+        self.events.finished(&record);
         self.recorder.record(record)
     }
 }

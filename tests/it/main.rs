@@ -9,6 +9,8 @@ mod budgets;
 mod charging;
 mod crosstalk;
 mod draining;
+#[cfg(test)]
+mod events;
 mod faults;
 mod headers;
 mod house;
@@ -22,4 +24,6 @@ mod sessions;
 mod streaming;
 #[cfg(test)]
 mod traces;
+#[cfg(test)]
+mod versions;
 mod wire_guard;

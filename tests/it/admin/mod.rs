@@ -1,6 +1,7 @@
 //! The control plane, asked over HTTP on a house of its own.
 
 mod api;
+mod configuration;
 mod health;
 pub(crate) mod house;
 mod limits;

@@ -192,6 +192,11 @@ impl Answering {
         exchange(self.socket, &asking, key).await
     }
 
+    /// What has come of the body and was not told yet.
+    pub(crate) fn so_far(&mut self) -> String {
+        String::from_utf8(std::mem::take(&mut self.body)).expect("a text body")
+    }
+
     /// Breaks the connection off with a reset.
     pub(crate) fn leave(self) {
         self.socket.set_zero_linger().expect("an open socket");

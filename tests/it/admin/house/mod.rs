@@ -11,11 +11,12 @@ use chrono_tz::Tz;
 use pointsman::{
     admin::{self, Admin},
     config::{
-        Secret,
+        self, Flags, Secret,
         store::{StoreSettings, StoreUrl},
     },
     current::Current,
     drain::Drain,
+    events::Events,
     journal::{
         quarantine::Quarantine,
         recorder::{self, JournalSettings, Recorder},
@@ -101,6 +102,8 @@ impl TestHouse {
             recorder: self.recorder.clone(),
             token,
             digester: api_keys(),
+            process: config::load_with(&Flags::default(), environment).unwrap().describe().to_vec(),
+            events: Events::default(),
             price_source: url.map(|url| {
                 let settings = upstream::Settings::new(None).unwrap();
                 Fetch::new(&settings, url.parse().unwrap())
@@ -124,6 +127,19 @@ impl TestHouse {
             drain: self.drain.clone(),
         }))
     }
+}
+
+/// What this house says it was started in.
+fn environment(name: &str) -> Option<std::ffi::OsString> {
+    let value = match name {
+        "ADMIN_TOKEN" => ADMIN_TOKEN,
+        "LOG_LEVEL" => "warn",
+        "DATABASE_URL" => "postgres://anna:canary-of-the-url@db.example/pointsman",
+        "OTEL_EXPORTER_OTLP_HEADERS" => "authorization=canary-of-the-header",
+        "PRICES_SOURCE_URL" => "https://prices.example/list?token=canary-of-the-query",
+        _ => return None,
+    };
+    Some(value.into())
 }
 
 fn settings(url: StoreUrl) -> StoreSettings {
