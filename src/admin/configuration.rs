@@ -12,9 +12,6 @@ use crate::{
     store::SystemSettings,
 };
 
-/// What can be changed at run time and yet takes effect at the next start.
-const AT_NEXT_START: [&str; 1] = ["waiting"];
-
 /// All of it.
 #[derive(Serialize)]
 struct View<'a> {
@@ -35,8 +32,6 @@ struct Setting<'a> {
     secret: bool,
     /// Where it can be changed while the server runs; none for what the process is started with.
     changed_at: Option<&'static str>,
-    /// Whether a change takes effect at the next start only.
-    needs_restart: bool,
 }
 
 impl<'a> From<&'a Effective> for Setting<'a> {
@@ -49,7 +44,7 @@ impl<'a> From<&'a Effective> for Setting<'a> {
         };
         let value = effective.value.clone().map_or(Value::Null, Value::String);
         let (key, secret) = (effective.key, effective.secret);
-        Self { key, value, origin, set_by, secret, changed_at: None, needs_restart: true }
+        Self { key, value, origin, set_by, secret, changed_at: None }
     }
 }
 
@@ -75,8 +70,7 @@ fn at_run_time<'a>(
     has.iter().map(move |(key, value)| {
         let origin = if usual.get(key) == Some(value) { "default" } else { "database" };
         let changed_at = Some(changed_at);
-        let (value, needs_restart) = (value.clone(), AT_NEXT_START.contains(&key.as_str()));
-        Setting { key, value, origin, set_by: None, secret: false, changed_at, needs_restart }
+        Setting { key, value: value.clone(), origin, set_by: None, secret: false, changed_at }
     })
 }
 

@@ -50,7 +50,7 @@ fn read(text: &str) -> Result<Vec<Topic>, Problem> {
             Problem::field(
                 "topics",
                 FlawCode::NotOneOf,
-                &format!("must be some of {names}, separated by commas"),
+                format!("must be some of {names}, separated by commas"),
             )
         })
     };

@@ -180,5 +180,5 @@ fn used(view: &AccountView) -> Value {
 
 /// A share in whole percent, rounded down; all of nothing is used up.
 fn percent(taken: Pico, limit: Pico) -> i128 {
-    if limit.0 <= 0 { 100 } else { i128::from(taken.0).saturating_mul(100) / i128::from(limit.0) }
+    if limit.0 <= 0 { 100 } else { taken.0.saturating_mul(100) / limit.0 }
 }

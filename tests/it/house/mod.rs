@@ -37,9 +37,6 @@ pub(crate) use self::{
     speech::{HEAD_OF_STREAM, Speech, chunk, plain},
 };
 
-/// The admin token of every house.
-const ADMIN_TOKEN: &str = "hT7kq2ZwPm4LsVx9";
-
 /// What the provider of that name is authenticated with.
 pub(crate) fn credential(provider: &str) -> String {
     format!("credential-of-{provider}-Jx4mQ9")
