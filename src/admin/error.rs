@@ -45,8 +45,10 @@ codes! {
     Code {
         /// The body is not JSON.
         MalformedJson = "malformed_json",
-        /// No admin token, or a wrong one.
+        /// No credential, or a wrong one.
         Unauthorized = "unauthorized",
+        /// Known who is asking, and that one may not.
+        Forbidden = "forbidden",
         /// There is no such thing.
         NotFound = "not_found",
         /// The path exists, with other methods.
@@ -87,6 +89,7 @@ impl Code {
         match self {
             Self::MalformedJson => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -105,7 +108,8 @@ impl Code {
     const fn title(self) -> &'static str {
         match self {
             Self::MalformedJson => "the body is not JSON",
-            Self::Unauthorized => "an admin token is needed",
+            Self::Unauthorized => "a credential is needed",
+            Self::Forbidden => "not allowed",
             Self::NotFound => "not found",
             Self::MethodNotAllowed => "method not allowed",
             Self::BodyTooSlow => "the body did not arrive in time",

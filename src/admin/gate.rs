@@ -6,10 +6,13 @@
 use std::{future::Future, panic::AssertUnwindSafe};
 
 use actix_web::{
-    Error,
+    Error, HttpMessage as _,
     body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue},
+    http::{
+        Method,
+        header::{CACHE_CONTROL, HeaderName, HeaderValue},
+    },
     middleware::Next,
     web::Data,
 };
@@ -17,7 +20,8 @@ use actors::ids::RequestId;
 use futures_util::FutureExt as _;
 
 use super::{
-    Admin, Right,
+    Admin, Principal, Right,
+    access::identify,
     error::{Code, Problem},
 };
 use crate::logging;
@@ -59,24 +63,29 @@ async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(panicked)
 }
 
+/// Finds out who is asking, and whether that one may.
 fn check(right: Right, request: &ServiceRequest) -> Result<(), Problem> {
+    if right == Right::Public {
+        return Ok(());
+    }
     let admin = request.app_data::<Data<Admin>>();
     let admin = admin.ok_or_else(|| Problem::internal("the control plane was mounted without its state"))?;
-    match right {
-        Right::Admin => match bearer(request.headers()) {
-            Some(token) if admin.token.accepts(token) => Ok(()),
-            Some(_) => Err(Problem::new(Code::Unauthorized, "this is not the admin token")),
-            None => Err(Problem::new(Code::Unauthorized, "send `authorization: Bearer <admin token>`")),
-        },
-    }
+    let principal = identify(admin, request.headers())?;
+    may(&principal, right, request.method())?;
+    request.extensions_mut().insert(principal);
+    Ok(())
 }
 
-/// The one bearer token of a request.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut all = headers.get_all(AUTHORIZATION);
-    let (one, none) = (all.next()?, all.next());
-    let (scheme, token) = one.to_str().ok()?.split_once(' ')?;
-    (none.is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
+fn may(principal: &Principal, right: Right, method: &Method) -> Result<(), Problem> {
+    if !principal.has(right) {
+        let detail = format!("this takes the right `{}`", right.name());
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
+    if principal.read_only && !method.is_safe() {
+        let detail = "this api key has no console rights (`web_login`); it can only look at its own usage";
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! A write is answered once it is durable *and* in force: [`Admin::change`] stores it and then has
 //! [`Current`] read again, in a task that goes on when the caller hangs up in between (I-41).
 
+mod access;
 mod billing;
 mod body;
 mod configuration;
@@ -44,7 +45,10 @@ use actors::Gateway;
 use tokio::{sync::Mutex, time::sleep};
 
 use self::error::{Code, Problem};
-pub use self::routes::{Right, configure, listing};
+pub use self::{
+    access::{Principal, Right},
+    routes::{configure, listing},
+};
 use crate::{
     config::Effective,
     current::Current,

@@ -14,20 +14,13 @@ use actix_web::{
 };
 
 use super::{
-    billing, configuration,
+    Right, billing, configuration,
     error::{Code, Problem},
     events, gate, keys, ledger, live, price_import, prices, provider_prices, providers, quotas, requests,
     settings, users,
 };
 
 use crate::metrics;
-
-/// What one must be to use a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Right {
-    /// Holder of the admin token.
-    Admin,
-}
 
 struct Entry {
     method: Method,
@@ -54,63 +47,63 @@ fn table() -> Vec<Entry> {
     const PUT: Method = Method::PUT;
     const PATCH: Method = Method::PATCH;
     const DELETE: Method = Method::DELETE;
-    use Right::Admin;
+    use Right::{Admin, Operate, Read};
     vec![
-        entry(POST,   "/api/v1/providers",               Admin, providers::create),
-        entry(GET,    "/api/v1/providers",               Admin, providers::list),
-        entry(GET,    "/api/v1/providers/{id}",          Admin, providers::show),
-        entry(PATCH,  "/api/v1/providers/{id}",          Admin, providers::update),
-        entry(DELETE, "/api/v1/providers/{id}",          Admin, providers::remove),
-        entry(POST,   "/api/v1/providers/{id}/breaker",  Admin, live::set_breaker),
-        entry(GET,    "/api/v1/providers/{id}/prices",   Admin, provider_prices::list),
-        entry(PUT,    "/api/v1/providers/{id}/prices/{model:.+}", Admin, provider_prices::put),
-        entry(DELETE, "/api/v1/providers/{id}/prices/{model:.+}", Admin, provider_prices::remove),
+        entry(POST,   "/api/v1/providers",               Admin,   providers::create),
+        entry(GET,    "/api/v1/providers",               Read,    providers::list),
+        entry(GET,    "/api/v1/providers/{id}",          Read,    providers::show),
+        entry(PATCH,  "/api/v1/providers/{id}",          Admin,   providers::update),
+        entry(DELETE, "/api/v1/providers/{id}",          Admin,   providers::remove),
+        entry(POST,   "/api/v1/providers/{id}/breaker",  Operate, live::set_breaker),
+        entry(GET,    "/api/v1/providers/{id}/prices",   Read,    provider_prices::list),
+        entry(PUT,    "/api/v1/providers/{id}/prices/{model:.+}", Admin,   provider_prices::put),
+        entry(DELETE, "/api/v1/providers/{id}/prices/{model:.+}", Admin,   provider_prices::remove),
 
-        entry(POST,   "/api/v1/users",                   Admin, users::create),
-        entry(GET,    "/api/v1/users",                   Admin, users::list),
-        entry(GET,    "/api/v1/users/{id}",              Admin, users::show),
-        entry(PATCH,  "/api/v1/users/{id}",              Admin, users::update),
-        entry(DELETE, "/api/v1/users/{id}",              Admin, users::remove),
-        entry(POST,   "/api/v1/users/{id}/keys",         Admin, keys::create),
-        entry(GET,    "/api/v1/users/{id}/keys",         Admin, keys::list),
-        entry(PATCH,  "/api/v1/keys/{id}",               Admin, keys::update),
-        entry(DELETE, "/api/v1/keys/{id}",               Admin, keys::remove),
+        entry(POST,   "/api/v1/users",                   Admin,   users::create),
+        entry(GET,    "/api/v1/users",                   Read,    users::list),
+        entry(GET,    "/api/v1/users/{id}",              Read,    users::show),
+        entry(PATCH,  "/api/v1/users/{id}",              Admin,   users::update),
+        entry(DELETE, "/api/v1/users/{id}",              Admin,   users::remove),
+        entry(POST,   "/api/v1/users/{id}/keys",         Admin,   keys::create),
+        entry(GET,    "/api/v1/users/{id}/keys",         Read,    keys::list),
+        entry(PATCH,  "/api/v1/keys/{id}",               Admin,   keys::update),
+        entry(DELETE, "/api/v1/keys/{id}",               Admin,   keys::remove),
 
-        entry(GET,    "/api/v1/settings",                Admin, settings::show),
-        entry(PATCH,  "/api/v1/settings",                Admin, settings::update),
+        entry(GET,    "/api/v1/settings",                Read,    settings::show),
+        entry(PATCH,  "/api/v1/settings",                Admin,   settings::update),
 
-        entry(GET,    "/api/v1/config",                  Admin, configuration::show),
-        entry(GET,    "/api/v1/events",                  Admin, events::listen),
+        entry(GET,    "/api/v1/config",                  Read,    configuration::show),
+        entry(GET,    "/api/v1/events",                  Read,    events::listen),
 
-        entry(GET,    "/api/v1/quotas/{kind}/{id}",       Admin, quotas::show),
-        entry(POST,   "/api/v1/quotas/{kind}/{id}/reset", Admin, quotas::reset),
-        entry(POST,   "/api/v1/quotas/{kind}/{id}/raise", Admin, quotas::raise),
-        entry(GET,    "/api/v1/ledger/reservations",     Admin, ledger::reservations),
-        entry(GET,    "/api/v1/ledger/drift",            Admin, ledger::drift),
-        entry(GET,    "/api/v1/audit",                   Admin, ledger::audit),
+        entry(GET,    "/api/v1/quotas/{kind}/{id}",       Read,    quotas::show),
+        entry(POST,   "/api/v1/quotas/{kind}/{id}/reset", Operate, quotas::reset),
+        entry(POST,   "/api/v1/quotas/{kind}/{id}/raise", Operate, quotas::raise),
+        entry(GET,    "/api/v1/ledger/reservations",     Read,    ledger::reservations),
+        entry(GET,    "/api/v1/ledger/drift",            Read,    ledger::drift),
+        entry(GET,    "/api/v1/audit",                   Read,    ledger::audit),
 
-        entry(GET,    "/api/v1/prices",                  Admin, prices::list),
-        entry(POST,   "/api/v1/prices/import",           Admin, price_import::upload),
-        entry(POST,   "/api/v1/prices/import/source",    Admin, price_import::fetch),
-        entry(GET,    "/api/v1/prices/imports",          Admin, price_import::list),
-        entry(GET,    "/api/v1/prices/unpriced",         Admin, prices::unpriced),
+        entry(GET,    "/api/v1/prices",                  Read,    prices::list),
+        entry(POST,   "/api/v1/prices/import",           Admin,   price_import::upload),
+        entry(POST,   "/api/v1/prices/import/source",    Admin,   price_import::fetch),
+        entry(GET,    "/api/v1/prices/imports",          Read,    price_import::list),
+        entry(GET,    "/api/v1/prices/unpriced",         Read,    prices::unpriced),
         // A model's name may hold slashes.
-        entry(GET,    "/api/v1/prices/{model:.+}",       Admin, prices::show),
-        entry(PUT,    "/api/v1/prices/{model:.+}",       Admin, prices::put),
-        entry(DELETE, "/api/v1/prices/{model:.+}",       Admin, prices::remove),
+        entry(GET,    "/api/v1/prices/{model:.+}",       Read,    prices::show),
+        entry(PUT,    "/api/v1/prices/{model:.+}",       Admin,   prices::put),
+        entry(DELETE, "/api/v1/prices/{model:.+}",       Admin,   prices::remove),
 
-        entry(GET,    "/api/v1/settings/billing",        Admin, billing::show),
-        entry(PATCH,  "/api/v1/settings/billing",        Admin, billing::update),
+        entry(GET,    "/api/v1/settings/billing",        Read,    billing::show),
+        entry(PATCH,  "/api/v1/settings/billing",        Admin,   billing::update),
 
-        entry(GET,    "/api/v1/requests",                Admin, requests::list),
-        entry(GET,    "/api/v1/requests/{id}",           Admin, requests::show),
-        entry(GET,    "/api/v1/sessions",                Admin, live::sessions),
-        entry(DELETE, "/api/v1/sessions/{id}",           Admin, live::unbind),
-        entry(GET,    "/api/v1/actors",                  Admin, live::actors),
-        entry(GET,    "/api/v1/actors/{kind}/{name}",    Admin, live::actor),
-        entry(POST,   "/api/v1/route/simulate",          Admin, live::simulate),
+        entry(GET,    "/api/v1/requests",                Read,    requests::list),
+        entry(GET,    "/api/v1/requests/{id}",           Read,    requests::show),
+        entry(GET,    "/api/v1/sessions",                Read,    live::sessions),
+        entry(DELETE, "/api/v1/sessions/{id}",           Operate, live::unbind),
+        entry(GET,    "/api/v1/actors",                  Read,    live::actors),
+        entry(GET,    "/api/v1/actors/{kind}/{name}",    Read,    live::actor),
+        entry(POST,   "/api/v1/route/simulate",          Read,    live::simulate),
 
-        entry(GET,    metrics::PATH,                     Admin, metrics::show),
+        entry(GET,    metrics::PATH,                     Read,    metrics::show),
     ]
 }
 

@@ -361,7 +361,7 @@ closed_sets! {
         Self::Serve => "serve",
         Self::Refuse => "refuse",
     };
-    Role: &[Self::User, Self::Admin], Self::name;
+    Role: &Self::ALL, Self::name;
     SetBreaker: &[Self::Closed, Self::Open], |wish| match wish {
         Self::Closed => "closed",
         Self::Open => "open",

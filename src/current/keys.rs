@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     secrets::digest::{Digest, Digester},
-    store::SystemSettings,
+    store::{Role, SystemSettings},
 };
 
 /// One version of the directory, shared by all workers.
@@ -41,6 +41,19 @@ pub struct Caller {
     pub enabled: bool,
     /// The earlier of the key's and its owner's end.
     pub expires_at: Option<DateTime<Utc>>,
+    /// What counts on the control plane.
+    pub badge: Arc<Badge>,
+}
+
+/// Who comes with a key, for the control plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Badge {
+    /// The owner's role.
+    pub role: Role,
+    /// Whether the key carries it.
+    pub web_login: bool,
+    /// Owner and key, as the audit log names them.
+    pub name: Arc<str>,
 }
 
 impl KeyDirectory {

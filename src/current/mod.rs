@@ -31,7 +31,7 @@ use tokio::sync::Mutex;
 
 use self::{
     billing::BILLING,
-    keys::{Caller, KeyDirectory},
+    keys::{Badge, Caller, KeyDirectory},
     limits::Effective,
     prices::PriceList,
     unpriced::Unpriced,
@@ -147,6 +147,11 @@ impl Current {
                 settings: Arc::clone(&settings),
                 enabled: entry.enabled,
                 expires_at: entry.expires_at,
+                badge: Arc::new(Badge {
+                    role: entry.role,
+                    web_login: entry.web_login,
+                    name: format!("{} (key {})", entry.user_name, entry.key_name).into(),
+                }),
             };
             (entry.digest, caller)
         });

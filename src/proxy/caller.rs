@@ -92,7 +92,11 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::secrets::{digest::Digester, sealing_key::SealingKey};
+    use crate::{
+        current::keys::Badge,
+        secrets::{digest::Digester, sealing_key::SealingKey},
+        store::Role,
+    };
 
     fn directory() -> KeyDirectory {
         let sealing = SealingKey::parse(&"11".repeat(32)).unwrap();
@@ -106,6 +110,7 @@ mod tests {
             settings: Arc::default(),
             enabled: id != 3,
             expires_at: (id == 4).then(|| DateTime::UNIX_EPOCH + TimeDelta::days(1)),
+            badge: Arc::new(Badge { role: Role::User, web_login: false, name: "team".into() }),
         };
         let entries: Vec<_> = (1..=4).map(|id| (digester.digest(&format!("sk-{id}")), caller(id))).collect();
         KeyDirectory::new(digester, entries)

@@ -44,26 +44,35 @@ pub struct User {
 /// What a login with one of the user's keys may do in the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
+    /// See and change the own keys, see the own usage.
+    User,
+    /// See everything but secrets, change nothing.
+    Auditor,
+    /// That, and run the house: breakers, sessions, quotas.
+    Operator,
     /// Everything.
     Admin,
-    /// See the own keys and usage.
-    User,
 }
 
 impl Role {
+    /// Every one of them, the least first.
+    pub const ALL: [Self; 4] = [Self::User, Self::Auditor, Self::Operator, Self::Admin];
+
     /// The name used in the admin API and in rows.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Admin => "admin",
             Self::User => "user",
+            Self::Auditor => "auditor",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
         }
     }
 
     /// The role of that name, if there is one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Admin, Self::User].into_iter().find(|role| role.name() == name)
+        Self::ALL.into_iter().find(|role| role.name() == name)
     }
 }
 

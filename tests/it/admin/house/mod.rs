@@ -6,7 +6,7 @@ mod database;
 use std::{sync::Arc, time::Duration};
 
 use actix_web::web::Data;
-use actors::{Gateway, Settings, clock::Clock};
+use actors::{Gateway, Settings, clock::Clock, ledger::limits::Limits};
 use chrono_tz::Tz;
 use pointsman::{
     admin::{self, Admin},
@@ -23,8 +23,13 @@ use pointsman::{
     },
     metrics::Metrics,
     ops::{self, Ops},
-    secrets::{admin_token::AdminToken, digest::Digester, sealing::Sealer, sealing_key::SealingKey},
-    store::Store,
+    secrets::{
+        admin_token::AdminToken,
+        digest::{Digester, NewApiKey},
+        sealing::Sealer,
+        sealing_key::SealingKey,
+    },
+    store::{NewKey, NewUser, Role, Store},
     upstream::{self, fetch::Fetch},
 };
 use tempfile::TempDir;
@@ -73,6 +78,20 @@ impl TestHouse {
             settings,
             _directory: directory,
         }
+    }
+
+    /// An api key of a new user with that role.
+    pub(crate) async fn console_key(&self, role: Role, web_login: bool) -> String {
+        let name = format!("{} {}", role.name(), uuid::Uuid::now_v7());
+        let (groups, tags, limits) = (Vec::new(), Vec::new(), Limits::default());
+        let user = NewUser { name, role, groups, tags, limits, expires_at: None, enabled: true };
+        let user = self.store.create_user(user).await.unwrap();
+        let (name, groups) = ("console".to_owned(), Vec::new());
+        let key = NewKey { name, groups, limits, expires_at: None, enabled: true, web_login };
+        let secret = NewApiKey::generate(&api_keys());
+        self.store.create_key(user.id, &secret, key).await.unwrap();
+        self.current.refresh_keys().await.unwrap();
+        secret.reveal().to_owned()
     }
 
     /// The same database, seen with another sealing key: what it seals does not open here.
