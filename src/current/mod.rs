@@ -8,6 +8,7 @@ pub mod billing;
 mod builtin;
 pub mod keys;
 mod limits;
+pub mod offers;
 pub mod prices;
 pub mod unpriced;
 
@@ -33,6 +34,7 @@ use self::{
     billing::BILLING,
     keys::{Badge, Caller, KeyDirectory},
     limits::Effective,
+    offers::Offers,
     prices::PriceList,
     unpriced::Unpriced,
 };
@@ -54,6 +56,8 @@ pub struct Version {
     pub table: Table,
     /// The prices.
     pub prices: Arc<PriceList>,
+    /// What those providers charge between them, at those prices.
+    pub offers: Arc<Offers>,
 }
 
 /// The current configuration, shared by all workers.
@@ -82,6 +86,7 @@ impl Current {
             cards: Arc::default(),
             table: Table::default(),
             prices: Arc::default(),
+            offers: Arc::default(),
         });
         let (unpriced, loaded, refreshing) = (Unpriced::default(), AtomicBool::new(false), Mutex::default());
         Self { store, gateway, home, digester, version, unpriced, loaded, refreshing }
@@ -176,7 +181,12 @@ impl Current {
         let cards = self.store.providers().await.context("cannot read the providers")?;
         let cards: Vec<_> = cards.into_iter().map(Arc::new).collect();
         let table = self.gateway.configure(cards.clone()).await.context("cannot configure the dispatcher")?;
-        self.publish(|version| Version { cards: Arc::new(cards), table, ..version });
+        self.publish(|version| Version {
+            offers: Arc::new(Offers::new(&cards, Arc::clone(&version.prices))),
+            cards: Arc::new(cards),
+            table,
+            ..version
+        });
         Ok(())
     }
 
@@ -191,7 +201,11 @@ impl Current {
         let providers = self.store.provider_prices(now).await.context("cannot read the providers' prices")?;
         let billing = self.store.setting(BILLING).await.context("cannot read the setting `billing`")?;
         let prices = Arc::new(PriceList::new(models, providers, billing.unwrap_or_default(), now));
-        self.publish(|version| Version { prices, ..version });
+        self.publish(|version| Version {
+            offers: Arc::new(Offers::new(&version.cards, Arc::clone(&prices))),
+            prices,
+            ..version
+        });
         Ok(())
     }
 

@@ -168,6 +168,12 @@ impl PriceList {
         }
     }
 
+    /// Whether a provider has prices of its own, now or from some time on.
+    #[must_use]
+    pub fn has_own(&self, provider: ProviderId) -> bool {
+        self.by_provider.contains_key(&provider)
+    }
+
     /// How the prices are applied.
     #[must_use]
     pub fn billing(&self) -> &Billing {

@@ -19,7 +19,7 @@ use crate::{
     current::{
         Version,
         billing::Charge,
-        prices::{Admission, Asked, Listed, PriceList},
+        prices::{Asked, Listed, PriceList},
     },
     journal::record::Metering,
 };
@@ -111,39 +111,8 @@ pub(super) fn estimate(version: &Version, call: &Call, now: DateTime<Utc>) -> Re
         max_output_tokens: if call.operation == Operation::Embed { Some(0) } else { call.max_output_tokens },
         answers: call.answers,
     };
-    let prices = &version.prices;
-    let mut dearest: Option<Estimate> = None;
-    for card in version
-        .cards
-        .iter()
-        .filter(|card| card.enabled && card.formats.contains(&call.format) && card.serves_model(&call.model))
-    {
-        let sent = card.upstream_model(&call.model);
-        let of = Asked { provider: Some(card.id), asked: Some(&call.model), sent: Some(sent) };
-        let admission = prices.admit(&of, now).map_err(|_| Refused::Unpriced(call.model.clone()))?;
-        let estimate = match admission {
-            Admission::Priced(listed) => listed.estimate(&size, &card.cost_multiplier),
-            Admission::Unpriced { reserve } => flat(reserve.to_pico()),
-        };
-        dearest = Some(dearest.map_or(estimate, |dearest| dearer(dearest, estimate)));
-    }
-    Ok(dearest.unwrap_or_default())
-}
-
-/// The dearer of two in all that is money.
-fn dearer(a: Estimate, b: Estimate) -> Estimate {
-    Estimate {
-        input: a.input.max(b.input),
-        per_output_token: a.per_output_token.max(b.per_output_token),
-        worst_input: a.worst_input.max(b.worst_input),
-        worst_output: a.worst_output.max(b.worst_output),
-        ..a
-    }
-}
-
-/// As much whatever comes.
-fn flat(amount: Pico) -> Estimate {
-    Estimate { input: amount, worst_input: amount, ..Estimate::default() }
+    let estimate = version.offers.estimate(call.format, &call.model, &size, now);
+    estimate.map_err(|_| Refused::Unpriced(call.model.clone()))
 }
 
 /// What an answer consumed, as well as that is known (I-28): usage comes with a stream's last event, so one
