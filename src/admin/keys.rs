@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{
-    Admin, Answer, Topic,
+    Admin, Answer, Principal, Topic,
     body::{Body, Flaws, body},
     change,
     error::Problem,
@@ -87,7 +87,8 @@ impl From<Key> for View {
 }
 
 /// `POST /api/v1/users/{id}/keys`.
-pub(super) async fn create(admin: Data<Admin>, user: Id, Body(body): Body<KeyBody>) -> Answer {
+pub(super) async fn create(admin: Data<Admin>, me: Principal, user: Id, Body(body): Body<KeyBody>) -> Answer {
+    me.change_of(UserId(user.0), "user")?;
     let mut flaws = Flaws::default();
     let name = body.name.required("name", &mut flaws);
     flaws.check()?;
@@ -102,33 +103,40 @@ pub(super) async fn create(admin: Data<Admin>, user: Id, Body(body): Body<KeyBod
     let secret = NewApiKey::generate(&admin.digester);
     let key = secret.reveal().to_owned();
     let store = admin.store.clone();
-    let write = async move { Ok(store.create_key(UserId(user.0), &secret, new).await?) };
+    let write = async move {
+        let user = store.user(UserId(user.0)).await?;
+        me.bound_key(&user, &Limits::default(), Some(&new.groups), Some(&new.limits))?;
+        Ok(store.create_key(user.id, &secret, new).await?)
+    };
     let view = change(admin, Topic::Keys, write).await?.into();
     Ok(HttpResponse::Created().json(Made { view, key }))
 }
 
 /// `GET /api/v1/users/{id}/keys`.
-pub(super) async fn list(admin: Data<Admin>, user: Id, mut query: Query) -> Answer {
+pub(super) async fn list(admin: Data<Admin>, me: Principal, user: Id, mut query: Query) -> Answer {
     let (after, limit) = query.take_page();
     query.finish()?;
+    me.look_at(UserId(user.0), "user")?;
     let user = admin.store.user(UserId(user.0)).await?;
     let page = admin.store.keys(user.id, after, limit).await?;
     Listed::answer(page.items.into_iter().map(View::from).collect(), page.next.map(|cursor| cursor.0))
 }
 
 /// `PATCH /api/v1/keys/{id}`: what is given changes, `null` goes back to the default.
-pub(super) async fn update(admin: Data<Admin>, id: Id, Body(body): Body<KeyBody>) -> Answer {
+pub(super) async fn update(admin: Data<Admin>, me: Principal, id: Id, Body(body): Body<KeyBody>) -> Answer {
     let (id, store) = (KeyId(id.0), admin.store.clone());
-    let changed = change(admin, Topic::Keys, async move { apply(&store, id, body).await });
+    let changed = change(admin, Topic::Keys, async move { apply(&store, &me, id, body).await });
     Ok(HttpResponse::Ok().json(View::from(changed.await?)))
 }
 
 /// Changes a key. What is merged with what it has is read here, so no other change may come between.
-async fn apply(store: &Store, id: KeyId, body: KeyBody) -> Result<Key, Problem> {
+async fn apply(store: &Store, me: &Principal, id: KeyId, body: KeyBody) -> Result<Key, Problem> {
     let mut flaws = Flaws::default();
     let name = body.name.change_required("name", &mut flaws);
     flaws.check()?;
-    let has = store.key(id).await?.limits;
+    let key = store.key(id).await?;
+    me.change_of(key.user_id, "api key")?;
+    let has = key.limits;
     let change = KeyChange {
         name: name.map(|name| name.0),
         groups: body.groups.map(names).change(Vec::new()),
@@ -137,12 +145,18 @@ async fn apply(store: &Store, id: KeyId, body: KeyBody) -> Result<Key, Problem> 
         enabled: body.enabled.change(true),
         web_login: body.web_login.change(false),
     };
+    let user = store.user(key.user_id).await?;
+    me.bound_key(&user, &has, change.groups.as_deref(), change.limits.as_ref())?;
     Ok(store.update_key(id, change).await?)
 }
 
 /// `DELETE /api/v1/keys/{id}`: refused from the next request on.
-pub(super) async fn remove(admin: Data<Admin>, id: Id) -> Answer {
+pub(super) async fn remove(admin: Data<Admin>, me: Principal, id: Id) -> Answer {
     let store = admin.store.clone();
-    change(admin, Topic::Keys, async move { Ok(store.delete_key(KeyId(id.0)).await?) }).await?;
+    let write = async move {
+        me.change_of(store.key(KeyId(id.0)).await?.user_id, "api key")?;
+        Ok(store.delete_key(KeyId(id.0)).await?)
+    };
+    change(admin, Topic::Keys, write).await?;
     Ok(HttpResponse::NoContent().finish())
 }

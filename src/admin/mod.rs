@@ -18,6 +18,7 @@ mod keys;
 mod ledger;
 mod limits;
 mod live;
+mod me;
 mod price_import;
 mod prices;
 mod provider_prices;
@@ -116,9 +117,6 @@ enum Topic {
     /// The settings of the system.
     Settings,
 }
-
-/// Who did something by the admin token, in the audit log.
-const OPERATOR: &str = "admin token";
 
 /// What a handler returns.
 type Answer = Result<HttpResponse, Problem>;

@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Admin, Answer, OPERATOR,
+    Admin, Answer, Principal, Right,
     body::{Body, Flaws, body},
     error::{Code, FlawCode, Problem},
     limits::Dollars,
@@ -63,7 +63,7 @@ body! {
 
 /// A quota as shown.
 #[derive(Debug, Serialize)]
-struct View {
+pub(super) struct View {
     account: AccountId,
     /// Whether what is settled is known; it is asked of the database when an account is first used.
     known: bool,
@@ -113,16 +113,36 @@ impl From<AccountView> for View {
 }
 
 /// `GET /api/v1/quotas/{users|keys|providers}/{id}`.
-pub(super) async fn show(admin: Data<Admin>, request: HttpRequest, id: Id, query: Query) -> Answer {
+pub(super) async fn show(
+    admin: Data<Admin>,
+    me: Principal,
+    request: HttpRequest,
+    id: Id,
+    query: Query,
+) -> Answer {
     query.finish()?;
     admin.settle_log().await;
-    let subject = subject(&admin, &request, id).await?;
+    // Whether there is none or it is another's, the answer is the same to the letter (C-04).
+    let subject = match subject(&admin, &request, id).await {
+        Ok(subject) if sees(&me, &subject) => subject,
+        Err(problem) if me.has(Right::Read) || problem.code() != Code::NotFound => return Err(problem),
+        Ok(_) | Err(_) => return Err(Problem::not_found("account")),
+    };
     Ok(HttpResponse::Ok().json(quota(&admin, &subject).await?))
+}
+
+fn sees(me: &Principal, subject: &Subject) -> bool {
+    match subject {
+        Subject::User(user, _) => me.sees_usage(Some(*user), None),
+        Subject::Key(user, key, _) => me.sees_usage(Some(*user), Some(*key)),
+        Subject::Provider(_) => me.has(Right::Read),
+    }
 }
 
 /// `POST /api/v1/quotas/{users|keys|providers}/{id}/reset`: counts from now on; what is reserved stays.
 pub(super) async fn reset(
     admin: Data<Admin>,
+    me: Principal,
     request: HttpRequest,
     id: Id,
     Body(body): Body<ResetBody>,
@@ -131,11 +151,17 @@ pub(super) async fn reset(
     let subject = subject(&admin, &request, id).await?;
     let spans = body.window.map(|span| vec![span]).or(Span::ALL.to_vec());
     let note = body.note.map(|text| text.0).or(String::new());
-    let done = undisturbed(admin.clone(), async move { empty(&admin, &subject, &spans, &note).await });
+    let done = undisturbed(admin.clone(), async move { empty(&admin, &me, &subject, &spans, &note).await });
     Ok(HttpResponse::Ok().json(done.await?))
 }
 
-async fn empty(admin: &Admin, subject: &Subject, spans: &[Span], note: &str) -> Result<View, Problem> {
+async fn empty(
+    admin: &Admin,
+    me: &Principal,
+    subject: &Subject,
+    spans: &[Span],
+    note: &str,
+) -> Result<View, Problem> {
     let before = quota(admin, subject).await?;
     let mut entries = Vec::new();
     for span in spans {
@@ -156,7 +182,7 @@ async fn empty(admin: &Admin, subject: &Subject, spans: &[Span], note: &str) -> 
     }
     let after = quota(admin, subject).await?;
     let deed = Deed {
-        who: OPERATOR,
+        who: me.name.to_string(),
         action: "quota.reset",
         subject: before.account.to_string(),
         before: Some(json!({"windows": before.windows})),
@@ -169,6 +195,7 @@ async fn empty(admin: &Admin, subject: &Subject, spans: &[Span], note: &str) -> 
 /// `POST /api/v1/quotas/{users|keys|providers}/{id}/raise`: a higher limit for a while.
 pub(super) async fn raise(
     admin: Data<Admin>,
+    me: Principal,
     request: HttpRequest,
     id: Id,
     Body(body): Body<RaiseBody>,
@@ -191,12 +218,16 @@ pub(super) async fn raise(
     let note = body.note.map(|text| text.0).or(String::new());
     let minute = Minute::of(now);
     let done =
-        undisturbed(admin.clone(), async move { lift(&admin, subject, span, raise, minute, note).await });
+        undisturbed(
+            admin.clone(),
+            async move { lift(&admin, &me, subject, span, raise, minute, note).await },
+        );
     Ok(HttpResponse::Ok().json(done.await?))
 }
 
 async fn lift(
     admin: &Admin,
+    me: &Principal,
     subject: Subject,
     span: Span,
     raise: Raise,
@@ -213,7 +244,7 @@ async fn lift(
     }
     let after = json!({"window": span, "amount": raise.to, "expires_at": raise.until, "note": note});
     let deed = Deed {
-        who: OPERATOR,
+        who: me.name.to_string(),
         action: "quota.raise",
         subject: before.account.to_string(),
         before: Some(json!({"windows": before.windows})),
@@ -255,7 +286,7 @@ async fn subject(admin: &Admin, request: &HttpRequest, Id(id): Id) -> Result<Sub
     }
 }
 
-async fn quota(admin: &Admin, subject: &Subject) -> Result<View, Problem> {
+pub(super) async fn quota(admin: &Admin, subject: &Subject) -> Result<View, Problem> {
     let view = admin.gateway.quota(subject.clone()).await?;
     view.map(View::from).ok_or_else(|| Problem::not_found("provider"))
 }

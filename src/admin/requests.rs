@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Admin, Answer,
+    Admin, Answer, Principal, Right,
     error::Problem,
     query::{Listed, Query},
 };
@@ -168,9 +168,9 @@ fn micros(span: Duration) -> u64 {
 }
 
 /// `GET /api/v1/requests`: newest first.
-pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
+pub(super) async fn list(admin: Data<Admin>, me: Principal, mut query: Query) -> Answer {
     let id = "a number";
-    let filter = RequestFilter {
+    let mut filter = RequestFilter {
         user_id: query.take("user_id", id).map(UserId),
         key_id: query.take("key_id", id).map(KeyId),
         provider_id: query.take("provider_id", id).map(ProviderId),
@@ -183,15 +183,40 @@ pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
     let cursor = query.take("cursor", "the `next_cursor` of an earlier page");
     let limit = query.take_limit();
     query.finish()?;
+    if !narrow(&mut filter, &me) {
+        return Listed::whole(Vec::<View>::new());
+    }
     admin.settle_log().await;
     let page = admin.store.requests(filter, cursor, limit).await?;
     Listed::answer(page.items.into_iter().map(View::from).collect(), page.next)
 }
 
+/// Narrows a filter to what may be looked at; false where that is nothing.
+fn narrow(filter: &mut RequestFilter, me: &Principal) -> bool {
+    let (user, key) = me.scope();
+    let other_user = user.is_some() && filter.user_id.is_some() && filter.user_id != user;
+    let other_key = key.is_some() && filter.key_id.is_some() && filter.key_id != key;
+    if other_user || other_key {
+        return false;
+    }
+    filter.user_id = user.or(filter.user_id);
+    filter.key_id = key.or(filter.key_id);
+    true
+}
+
 /// `GET /api/v1/requests/{id}`: with attempts, decision chain, price.
-pub(super) async fn show(admin: Data<Admin>, request: HttpRequest) -> Answer {
+pub(super) async fn show(admin: Data<Admin>, me: Principal, request: HttpRequest) -> Answer {
     let id = request.match_info().query("id").parse();
     let id = id.map(RequestId).map_err(|_| Problem::not_found("request"))?;
     admin.settle_log().await;
-    Ok(HttpResponse::Ok().json(WholeView::from(admin.store.request(id).await?)))
+    let record = admin.store.request(id).await?;
+    if !me.sees_usage(record.user_id, record.key_id) {
+        return Err(Problem::not_found("request"));
+    }
+    let mut view = WholeView::from(record);
+    if !me.has(Right::Read) {
+        // Which providers there are and why one was chosen is the house's business.
+        (view.decisions, view.attempts) = (None, Vec::new());
+    }
+    Ok(HttpResponse::Ok().json(view))
 }

@@ -16,7 +16,7 @@ use actix_web::{
 use super::{
     Right, billing, configuration,
     error::{Code, Problem},
-    events, gate, keys, ledger, live, price_import, prices, provider_prices, providers, quotas, requests,
+    events, gate, keys, ledger, live, me, price_import, prices, provider_prices, providers, quotas, requests,
     settings, users,
 };
 
@@ -47,7 +47,7 @@ fn table() -> Vec<Entry> {
     const PUT: Method = Method::PUT;
     const PATCH: Method = Method::PATCH;
     const DELETE: Method = Method::DELETE;
-    use Right::{Admin, Operate, Read};
+    use Right::{Admin, Operate, Own, Read};
     vec![
         entry(POST,   "/api/v1/providers",               Admin,   providers::create),
         entry(GET,    "/api/v1/providers",               Read,    providers::list),
@@ -61,13 +61,15 @@ fn table() -> Vec<Entry> {
 
         entry(POST,   "/api/v1/users",                   Admin,   users::create),
         entry(GET,    "/api/v1/users",                   Read,    users::list),
-        entry(GET,    "/api/v1/users/{id}",              Read,    users::show),
+        entry(GET,    "/api/v1/users/{id}",              Own,     users::show),
         entry(PATCH,  "/api/v1/users/{id}",              Admin,   users::update),
         entry(DELETE, "/api/v1/users/{id}",              Admin,   users::remove),
-        entry(POST,   "/api/v1/users/{id}/keys",         Admin,   keys::create),
-        entry(GET,    "/api/v1/users/{id}/keys",         Read,    keys::list),
-        entry(PATCH,  "/api/v1/keys/{id}",               Admin,   keys::update),
-        entry(DELETE, "/api/v1/keys/{id}",               Admin,   keys::remove),
+        entry(POST,   "/api/v1/users/{id}/keys",         Own,     keys::create),
+        entry(GET,    "/api/v1/users/{id}/keys",         Own,     keys::list),
+        entry(PATCH,  "/api/v1/keys/{id}",               Own,     keys::update),
+        entry(DELETE, "/api/v1/keys/{id}",               Own,     keys::remove),
+
+        entry(GET,    "/api/v1/me",                      Own,     me::show),
 
         entry(GET,    "/api/v1/settings",                Read,    settings::show),
         entry(PATCH,  "/api/v1/settings",                Admin,   settings::update),
@@ -75,7 +77,7 @@ fn table() -> Vec<Entry> {
         entry(GET,    "/api/v1/config",                  Read,    configuration::show),
         entry(GET,    "/api/v1/events",                  Read,    events::listen),
 
-        entry(GET,    "/api/v1/quotas/{kind}/{id}",       Read,    quotas::show),
+        entry(GET,    "/api/v1/quotas/{kind}/{id}",       Own,     quotas::show),
         entry(POST,   "/api/v1/quotas/{kind}/{id}/reset", Operate, quotas::reset),
         entry(POST,   "/api/v1/quotas/{kind}/{id}/raise", Operate, quotas::raise),
         entry(GET,    "/api/v1/ledger/reservations",     Read,    ledger::reservations),
@@ -95,8 +97,8 @@ fn table() -> Vec<Entry> {
         entry(GET,    "/api/v1/settings/billing",        Read,    billing::show),
         entry(PATCH,  "/api/v1/settings/billing",        Admin,   billing::update),
 
-        entry(GET,    "/api/v1/requests",                Read,    requests::list),
-        entry(GET,    "/api/v1/requests/{id}",           Read,    requests::show),
+        entry(GET,    "/api/v1/requests",                Own,     requests::list),
+        entry(GET,    "/api/v1/requests/{id}",           Own,     requests::show),
         entry(GET,    "/api/v1/sessions",                Read,    live::sessions),
         entry(DELETE, "/api/v1/sessions/{id}",           Operate, live::unbind),
         entry(GET,    "/api/v1/actors",                  Read,    live::actors),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{
-    Admin, Answer, Topic,
+    Admin, Answer, Principal, Topic,
     body::{Body, Flaws, body},
     change,
     error::Problem,
@@ -38,7 +38,7 @@ body! {
 
 /// A user as shown.
 #[derive(Debug, Serialize)]
-struct View {
+pub(super) struct View {
     id: UserId,
     name: String,
     role: &'static str,
@@ -96,7 +96,8 @@ pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
 }
 
 /// `GET /api/v1/users/{id}`.
-pub(super) async fn show(admin: Data<Admin>, id: Id) -> Answer {
+pub(super) async fn show(admin: Data<Admin>, me: Principal, id: Id) -> Answer {
+    me.look_at(UserId(id.0), "user")?;
     Ok(HttpResponse::Ok().json(View::from(admin.store.user(UserId(id.0)).await?)))
 }
 

@@ -23,7 +23,7 @@ use crate::journal::balances::{EntryKind, LedgerEntry};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deed {
     /// By what right.
-    pub who: &'static str,
+    pub who: String,
     /// What was done, such as `quota.reset`.
     pub action: &'static str,
     /// To what, such as `user/1`.
@@ -66,7 +66,7 @@ impl Store {
         let entries: Vec<EntryRow> = entries.iter().map(EntryRow::new).collect::<Result<_, _>>()?;
         let line = NewRow {
             at: At::now(),
-            who: deed.who,
+            who: Clean::cut(&deed.who, 200),
             action: deed.action,
             subject: Clean::whole(&deed.subject, 200, "subject")?,
             before: deed.before.map(Json),
@@ -119,7 +119,7 @@ struct Row {
 #[diesel(table_name = audit_log)]
 struct NewRow {
     at: At,
-    who: &'static str,
+    who: Clean,
     action: &'static str,
     subject: Clean,
     before: Option<Json<Value>>,

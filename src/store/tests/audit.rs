@@ -22,7 +22,7 @@ const ACCOUNT: AccountId = AccountId::User(UserId(1));
 
 fn deed(subject: &str) -> Deed {
     Deed {
-        who: "admin token",
+        who: "admin token".to_owned(),
         action: "quota.reset",
         subject: subject.to_owned(),
         before: None,

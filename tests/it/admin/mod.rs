@@ -6,6 +6,7 @@ mod health;
 pub(crate) mod house;
 mod limits;
 mod live;
+mod own;
 mod price_feeds;
 mod prices;
 mod providers;
