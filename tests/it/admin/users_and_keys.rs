@@ -103,7 +103,7 @@ async fn a_user_is_checked_like_everything_else() {
         told,
         [
             "invalid",
-            "role: not_one_of: must be one of user, admin",
+            "role: not_one_of: must be one of user, auditor, operator, admin",
             "groups[0]: out_of_range: must have 1 to 64 characters",
             "tags: wrong_type: must be a list",
             "expires_at: malformed: must be a time such as 2030-01-31T12:00:00Z",
