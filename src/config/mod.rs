@@ -73,6 +73,11 @@ impl Config {
     }
 }
 
+/// The name of every key.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    typed::knobs().map(|knob| knob.key)
+}
+
 /// Reads the configuration of this process.
 ///
 /// # Errors

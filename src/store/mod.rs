@@ -8,6 +8,7 @@
 //! the admin plane are its users.
 
 mod audit;
+pub mod backup;
 mod db;
 mod directory;
 mod error;

@@ -100,7 +100,7 @@ impl Fetch {
 }
 
 /// What the client needs to know of a far side that is no provider, as it knows it of providers.
-pub(super) fn card(base_url: String, allow_private_network: bool, timeouts: Timeouts) -> Card {
+pub(crate) fn card(base_url: String, allow_private_network: bool, timeouts: Timeouts) -> Card {
     Card {
         id: ProviderId(0),
         version: 0,

@@ -1,0 +1,186 @@
+//! `backup`: a copy of the database that a new server can start from, checked before it gets its name.
+
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use clap::Args;
+use tokio::{task::spawn_blocking, time::sleep};
+use tokio_postgres::config::{Host, SslMode};
+
+use super::{
+    exit::{Done, Exit, Failure},
+    output::Output,
+    process_args::SettingsArgs,
+    progress::{bytes, spinner},
+    remote::Remote,
+};
+use crate::{
+    config::{self, Config, Secret, secrets::KeySource, store::StoreUrl},
+    secrets::sealing_key::FILE_NAME as SEALING_KEY,
+    store::backup::{check_sqlite, copy_sqlite},
+};
+
+/// Copy the database while the server runs. PostgreSQL's is made by pg_dump.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "To restore: stop the server. SQLite: put the file where store.url points to (by default \
+    pointsman.db in the data directory), without files named -wal and -shm beside it. PostgreSQL: pg_restore \
+    --clean --if-exists --dbname=DATABASE FILE. Put the sealing key back too, and start the server; it brings an \
+    older database up to its own version."
+)]
+pub(super) struct Backup {
+    /// Where the copy goes.
+    file: PathBuf,
+    /// Replace a file that is there.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+impl Backup {
+    pub(super) async fn run(self, remote: &Remote) -> Done {
+        let out = Output::new(remote);
+        let config = config::load(&self.settings.clone().into())
+            .map_err(|error| Failure::new(Exit::No, format!("configuration: {error}")))?;
+        let file = &self.file;
+        if file.exists() && !self.force {
+            return Err(Failure::new(
+                Exit::Conflict,
+                format!("{}: exists; --force replaces it", file.display()),
+            ));
+        }
+        let draft = draft(file)?;
+        let made = match &config.store.url {
+            StoreUrl::Sqlite(database) => sqlite(&out, database, &draft).await,
+            StoreUrl::Postgres(url) => postgres(&out, url, &draft).await,
+        };
+        if let Err(failure) = made {
+            // Half a backup is worse than none.
+            let _ = fs::remove_file(&draft);
+            return Err(failure);
+        }
+        fs::set_permissions(&draft, fs::Permissions::from_mode(0o600))?;
+        fs::File::open(&draft)?.sync_all()?;
+        fs::rename(&draft, file)?;
+        tell(&out, &config, file)
+    }
+}
+
+/// Beside its final place, so that the name only ever means a whole backup.
+fn draft(file: &Path) -> Result<PathBuf, Failure> {
+    let name =
+        file.file_name().ok_or_else(|| Failure::usage(format!("{}: not a file name", file.display())))?;
+    let draft = file.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+    Ok(draft)
+}
+
+async fn sqlite(out: &Output, database: &Path, draft: &Path) -> Done {
+    let total = fs::metadata(database).map_or(0, |found| found.len());
+    let bar = bytes(out, "copying", total);
+    let (from, to) = (database.to_owned(), draft.to_owned());
+    let mut copying = spawn_blocking(move || copy_sqlite(&from, &to));
+    let copied = loop {
+        tokio::select! {
+            copied = &mut copying => break copied,
+            () = sleep(Duration::from_millis(100)) => {
+                bar.set_position(fs::metadata(draft).map_or(0, |found| found.len()));
+            }
+        }
+    };
+    bar.finish_and_clear();
+    copied.map_err(|error| Failure::new(Exit::No, error))??;
+    let bar = spinner(out, "checking the copy");
+    let copy = draft.to_owned();
+    let flaws = spawn_blocking(move || check_sqlite(&copy)).await;
+    bar.finish_and_clear();
+    let flaws = flaws.map_err(|error| Failure::new(Exit::No, error))??;
+    match flaws.first() {
+        None => Ok(()),
+        Some(flaw) => Err(Failure::new(Exit::Unwell, format!("the database is damaged: {flaw}"))),
+    }
+}
+
+async fn postgres(out: &Output, url: &Secret, draft: &Path) -> Done {
+    let mut dump = Command::new("pg_dump");
+    dump.args(["--format=custom", "--no-owner", "--no-password", "--file"]).arg(draft);
+    // By way of the environment: a command line can be read by everyone.
+    for (name, value) in variables(url)? {
+        dump.env(name, value);
+    }
+    run(out, "pg_dump", dump).await?;
+    // A dump whose list can be read is whole: it stands at its end.
+    let mut list = Command::new("pg_restore");
+    list.arg("--list").arg(draft);
+    run(out, "pg_restore", list).await
+}
+
+async fn run(out: &Output, name: &'static str, mut command: Command) -> Done {
+    let bar = spinner(out, &format!("{name} runs"));
+    let ended = spawn_blocking(move || command.output()).await.map_err(|error| Failure::new(Exit::No, error));
+    bar.finish_and_clear();
+    let ended = ended?.map_err(|error| {
+        Failure::new(
+            Exit::No,
+            format!("{name}: {error}; it comes with PostgreSQL's client programs (postgresql-client)"),
+        )
+    })?;
+    if ended.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&ended.stderr);
+    Err(Failure::new(Exit::No, format!("{name}: {}", said.trim())))
+}
+
+/// The same connection in the variables of PostgreSQL's own programs.
+fn variables(url: &Secret) -> Result<Vec<(&'static str, String)>, Failure> {
+    let config: tokio_postgres::Config =
+        url.reveal().parse().map_err(|error| Failure::new(Exit::No, format!("store.url: {error}")))?;
+    let hosts: Vec<String> = config
+        .get_hosts()
+        .iter()
+        .map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        })
+        .collect();
+    let ports: Vec<String> = config.get_ports().iter().map(u16::to_string).collect();
+    let tls = match config.get_ssl_mode() {
+        SslMode::Disable => "disable",
+        SslMode::Require => "require",
+        _ => "prefer",
+    };
+    let mut found =
+        vec![("PGHOST", hosts.join(",")), ("PGPORT", ports.join(",")), ("PGSSLMODE", tls.to_owned())];
+    found.extend(config.get_user().map(|user| ("PGUSER", user.to_owned())));
+    found.extend(config.get_dbname().map(|name| ("PGDATABASE", name.to_owned())));
+    found
+        .extend(config.get_password().map(|word| ("PGPASSWORD", String::from_utf8_lossy(word).into_owned())));
+    found.extend(config.get_options().map(|options| ("PGOPTIONS", options.to_owned())));
+    found.retain(|(_, value)| !value.is_empty());
+    Ok(found)
+}
+
+fn tell(out: &Output, config: &Config, file: &Path) -> Done {
+    let size = fs::metadata(file)?.len();
+    out.own(&serde_json::json!({ "file": file, "bytes": size, "store": config.store.url.kind() }), "/file")?;
+    let key = match &config.secrets.sealing_key {
+        KeySource::Given(_) => "in the variable SEALING_KEY".to_owned(),
+        KeySource::File(path) => format!("in {}", path.display()),
+        KeySource::DataDirectory => format!("in {}", config.data_dir.join(SEALING_KEY).display()),
+    };
+    out.note(&format!(
+        "the sealing key is NOT in it: it is {key}. Keep it elsewhere; without it no credential in this backup \
+         opens and no key of a caller is known. `pointsman backup --help` tells how to restore."
+    ));
+    if env::var_os("SEALING_KEY").is_none() && matches!(config.secrets.sealing_key, KeySource::DataDirectory)
+    {
+        out.note("records that still wait in the journal are not in it; a running server posts them within moments");
+    }
+    Ok(())
+}

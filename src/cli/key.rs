@@ -1,0 +1,152 @@
+//! `key`: what callers identify themselves with.
+
+use awc::http::Method;
+use bytes::Bytes;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{
+    desk::{Desk, PageArgs},
+    exit::{Done, Exit, Failure},
+    fields::{FieldArgs, given, list},
+    remote::Remote,
+    table::{Column, column},
+    user::LimitArgs,
+};
+
+const COLUMNS: &[Column] = &[
+    column("ID", "/id"),
+    column("USER", "/user_id"),
+    column("NAME", "/name"),
+    column("PREFIX", "/prefix"),
+    column("LAST FOUR", "/last_four"),
+    column("ENABLED", "/enabled").state(),
+    column("EXPIRES", "/expires_at"),
+    column("CREATED", "/created_at"),
+    column("GROUPS", "/groups").wide(),
+    column("RPM", "/limits/rpm").wide(),
+    column("USD/DAY", "/limits/usd_daily").wide(),
+    column("UPDATED", "/updated_at").wide(),
+];
+
+/// What callers identify themselves with.
+#[derive(Debug, Subcommand)]
+pub(super) enum Key {
+    /// List those of a user, or everybody's.
+    Ls {
+        /// Id or name of the user.
+        #[arg(long)]
+        user: Option<String>,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Make one; the answer shows it, this once.
+    Add {
+        /// Id or name of the user.
+        user: String,
+        /// Its name; it may also stand in --file.
+        #[arg(required_unless_present = "file", conflicts_with = "file")]
+        name: Option<String>,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Change what is given; the rest stays.
+    Edit {
+        /// Its id, or USER/KEY.
+        key: String,
+        /// Another name.
+        #[arg(long, value_name = "NAME")]
+        rename: Option<String>,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Remove one: it is refused from the next request on.
+    Rm {
+        /// Its id, or USER/KEY.
+        key: String,
+    },
+    /// Accept it.
+    Enable {
+        /// Its id, or USER/KEY.
+        key: String,
+    },
+    /// Refuse it.
+    Disable {
+        /// Its id, or USER/KEY.
+        key: String,
+    },
+}
+
+/// What adding and editing have in common.
+#[derive(Debug, Args)]
+pub(super) struct Change {
+    /// In place of the user's groups; may be repeated.
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// From then on refused, as in 2030-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    fields: FieldArgs,
+}
+
+impl Change {
+    fn body(&self, name: Option<String>) -> Result<Bytes, Failure> {
+        let mut all = vec![
+            ("name", name.map(Value::from)),
+            ("groups", list(&self.groups)),
+            ("expires_at", self.expires_at.clone().map(Value::from)),
+        ];
+        all.extend(self.limits.members());
+        self.fields.body(given(all))
+    }
+}
+
+impl Key {
+    pub(super) async fn run(self, remote: &Remote) -> Done {
+        let desk = Desk::open(remote)?;
+        match self {
+            Self::Ls { user: Some(user), page } => {
+                let path = format!("/users/{}/keys", desk.user(&user).await?);
+                desk.out.list(&desk.list(&path, &[], &page).await?, COLUMNS, "/id")
+            }
+            Self::Ls { user: None, .. } => desk.out.list(&everybodys(&desk).await?, COLUMNS, "/id"),
+            Self::Add { user, name, change } => {
+                let path = format!("/users/{}/keys", desk.user(&user).await?);
+                desk.change(Method::POST, &path, change.body(name)?, "/key").await?;
+                desk.out.note("the key is shown only now");
+                Ok(())
+            }
+            Self::Edit { key, rename, change } => {
+                let body = change.body(rename)?;
+                desk.change(Method::PATCH, &path(&desk, &key).await?, body, "/id").await
+            }
+            Self::Rm { key } => desk.remove(&path(&desk, &key).await?, &format!("key {key}")).await,
+            Self::Enable { key } => enable(&desk, &key, true).await,
+            Self::Disable { key } => enable(&desk, &key, false).await,
+        }
+    }
+}
+
+/// The keys of all users as one list: the API has them by user.
+async fn everybodys(desk: &Desk) -> Result<Bytes, Failure> {
+    let mut items = Vec::new();
+    for user in desk.entries("/users").await? {
+        if let Some(id) = user.get("id").and_then(Value::as_i64) {
+            items.extend(desk.entries(&format!("/users/{id}/keys")).await?);
+        }
+    }
+    let list = json!({ "items": items, "next_cursor": null });
+    serde_json::to_vec(&list).map(Bytes::from).map_err(|error| Failure::new(Exit::No, error))
+}
+
+async fn enable(desk: &Desk, key: &str, enabled: bool) -> Done {
+    let body = Bytes::from(json!({ "enabled": enabled }).to_string());
+    desk.change(Method::PATCH, &path(desk, key).await?, body, "/id").await
+}
+
+async fn path(desk: &Desk, key: &str) -> Result<String, Failure> {
+    Ok(format!("/keys/{}", desk.key(key).await?))
+}

@@ -1,0 +1,45 @@
+//! `route`: the decision that would be made.
+
+use awc::http::Method;
+use bytes::Bytes;
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{desk::Desk, exit::Done, fields::given, remote::Remote};
+
+/// The decision that would be made.
+#[derive(Debug, Subcommand)]
+pub(super) enum Route {
+    /// Ask the very code that decides; nothing is sent to any provider.
+    Simulate {
+        /// The API: anthropic, openai_chat, openai_responses or gemini.
+        #[arg(long)]
+        format: String,
+        /// The model.
+        #[arg(long)]
+        model: String,
+        /// The caller's key: id, or USER/KEY.
+        #[arg(long)]
+        key: String,
+        /// A conversation: its id, or the name the client gives it.
+        #[arg(long)]
+        session: Option<String>,
+        /// generate (unless given), count_tokens, embed or compact.
+        #[arg(long)]
+        operation: Option<String>,
+    },
+}
+
+impl Route {
+    pub(super) async fn run(self, remote: &Remote) -> Done {
+        let desk = Desk::open(remote)?;
+        let Self::Simulate { format, model, key, session, operation } = self;
+        let mut body = json!({ "format": format, "model": model, "key_id": desk.key(&key).await? });
+        for (name, value) in
+            given([("session", session.map(Value::from)), ("operation", operation.map(Value::from))])
+        {
+            body[name] = value;
+        }
+        desk.change(Method::POST, "/route/simulate", Bytes::from(body.to_string()), "/chosen").await
+    }
+}

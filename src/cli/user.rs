@@ -1,0 +1,172 @@
+//! `user`: the people and teams that keys belong to.
+
+use awc::http::Method;
+use bytes::Bytes;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{
+    desk::{Desk, PageArgs},
+    exit::{Done, Failure},
+    fields::{FieldArgs, given, list},
+    remote::Remote,
+    table::{Column, column},
+};
+
+const COLUMNS: &[Column] = &[
+    column("ID", "/id"),
+    column("NAME", "/name"),
+    column("ROLE", "/role"),
+    column("ENABLED", "/enabled").state(),
+    column("GROUPS", "/groups"),
+    column("TAGS", "/tags"),
+    column("USD/DAY", "/limits/usd_daily"),
+    column("USD/MONTH", "/limits/usd_monthly"),
+    column("EXPIRES", "/expires_at"),
+    column("RPM", "/limits/rpm").wide(),
+    column("CONCURRENCY", "/limits/concurrency").wide(),
+    column("UPDATED", "/updated_at").wide(),
+];
+
+/// The people and teams that keys belong to.
+#[derive(Debug, Subcommand)]
+pub(super) enum User {
+    /// List them.
+    Ls {
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Show one.
+    Show {
+        /// Id or name.
+        user: String,
+    },
+    /// Make one.
+    Add {
+        /// The name; it may also stand in --file.
+        #[arg(required_unless_present = "file", conflicts_with = "file")]
+        name: Option<String>,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Change what is given; the rest stays.
+    Edit {
+        /// Id or name.
+        user: String,
+        /// Another name.
+        #[arg(long, value_name = "NAME")]
+        rename: Option<String>,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Remove one with all keys.
+    Rm {
+        /// Id or name.
+        user: String,
+    },
+    /// Accept the user's keys.
+    Enable {
+        /// Id or name.
+        user: String,
+    },
+    /// Accept none of the user's keys.
+    Disable {
+        /// Id or name.
+        user: String,
+    },
+}
+
+/// What adding and editing have in common.
+#[derive(Debug, Args)]
+pub(super) struct Change {
+    /// Which providers may be used; may be repeated.
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// For finding again; may be repeated.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// From then on refused, as in 2030-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    fields: FieldArgs,
+}
+
+/// The limits that are set most.
+#[derive(Debug, Args)]
+pub(super) struct LimitArgs {
+    /// Requests in a minute.
+    #[arg(long, value_name = "COUNT")]
+    rpm: Option<u32>,
+    /// Requests in flight.
+    #[arg(long, value_name = "COUNT")]
+    concurrency: Option<u32>,
+    /// Dollars a day.
+    #[arg(long, value_name = "USD")]
+    usd_daily: Option<String>,
+    /// Dollars a month.
+    #[arg(long, value_name = "USD")]
+    usd_monthly: Option<String>,
+}
+
+impl LimitArgs {
+    /// The members they stand for.
+    pub(super) fn members(&self) -> [(&'static str, Option<Value>); 4] {
+        [
+            ("limits.rpm", self.rpm.map(Value::from)),
+            ("limits.concurrency", self.concurrency.map(Value::from)),
+            ("limits.usd_daily", self.usd_daily.clone().map(Value::from)),
+            ("limits.usd_monthly", self.usd_monthly.clone().map(Value::from)),
+        ]
+    }
+}
+
+impl Change {
+    fn body(&self, name: Option<String>) -> Result<Bytes, Failure> {
+        let mut all = vec![
+            ("name", name.map(Value::from)),
+            ("groups", list(&self.groups)),
+            ("tags", list(&self.tags)),
+            ("expires_at", self.expires_at.clone().map(Value::from)),
+        ];
+        all.extend(self.limits.members());
+        self.fields.body(given(all))
+    }
+}
+
+impl User {
+    pub(super) async fn run(self, remote: &Remote) -> Done {
+        let desk = Desk::open(remote)?;
+        match self {
+            Self::Ls { page } => {
+                let body = desk.list("/users", &[], &page).await?;
+                desk.out.list(&body, COLUMNS, "/name")
+            }
+            Self::Show { user } => {
+                let reply = desk.client.get(&path(&desk, &user).await?).await?;
+                desk.out.object(&reply.body, "/name")
+            }
+            Self::Add { name, change } => {
+                desk.change(Method::POST, "/users", change.body(name)?, "/name").await
+            }
+            Self::Edit { user, rename, change } => {
+                let body = change.body(rename)?;
+                desk.change(Method::PATCH, &path(&desk, &user).await?, body, "/name").await
+            }
+            Self::Rm { user } => desk.remove(&path(&desk, &user).await?, &format!("user {user}")).await,
+            Self::Enable { user } => enable(&desk, &user, true).await,
+            Self::Disable { user } => enable(&desk, &user, false).await,
+        }
+    }
+}
+
+async fn enable(desk: &Desk, user: &str, enabled: bool) -> Done {
+    let body = Bytes::from(json!({ "enabled": enabled }).to_string());
+    desk.change(Method::PATCH, &path(desk, user).await?, body, "/name").await
+}
+
+async fn path(desk: &Desk, user: &str) -> Result<String, Failure> {
+    Ok(format!("/users/{}", desk.user(user).await?))
+}
