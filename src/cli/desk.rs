@@ -87,10 +87,18 @@ impl Desk {
         }
     }
 
-    /// Every entry of a list, read.
+    /// Every entry of a list that comes in pages, read.
     pub(super) async fn entries(&self, path: &str) -> Result<Vec<Value>, Failure> {
-        let all = PageArgs { all: true, ..PageArgs::default() };
-        let body = self.list(path, &[], &all).await?;
+        self.read(path, &PageArgs { all: true, ..PageArgs::default() }).await
+    }
+
+    /// Every entry of a list that always comes whole, read.
+    pub(super) async fn whole(&self, path: &str) -> Result<Vec<Value>, Failure> {
+        self.read(path, &PageArgs::default()).await
+    }
+
+    async fn read(&self, path: &str, want: &PageArgs) -> Result<Vec<Value>, Failure> {
+        let body = self.list(path, &[], want).await?;
         let read: Result<Vec<Value>, _> =
             page(&body)?.items.iter().map(|item| serde_json::from_str(item.get())).collect();
         read.map_err(|error| Failure::new(Exit::No, error))

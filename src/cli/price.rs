@@ -20,11 +20,11 @@ use super::{
 const COLUMNS: &[Column] = &[
     column("MODEL", "/model"),
     column("SOURCE", "/source"),
-    column("INPUT USD/M", "/price/input_usd_per_mtok"),
-    column("OUTPUT USD/M", "/price/output_usd_per_mtok"),
-    column("CACHE READ", "/price/cache_read_usd_per_mtok"),
-    column("WRITE 5M", "/price/cache_write_5m_usd_per_mtok").wide(),
-    column("WRITE 1H", "/price/cache_write_1h_usd_per_mtok").wide(),
+    column("INPUT USD/M", "/input_usd_per_mtok"),
+    column("OUTPUT USD/M", "/output_usd_per_mtok"),
+    column("CACHE READ", "/cache_read_usd_per_mtok"),
+    column("WRITE 5M", "/cache_write_5m_usd_per_mtok").wide(),
+    column("WRITE 1H", "/cache_write_1h_usd_per_mtok").wide(),
     column("FROM", "/effective_from"),
 ];
 

@@ -143,7 +143,7 @@ async fn token(desk: &Desk, remote: &Remote, findings: &mut Vec<Finding>) -> Res
 }
 
 async fn actors(desk: &Desk, findings: &mut Vec<Finding>) -> Result<(), Failure> {
-    let actors = desk.entries("/actors").await?;
+    let actors = desk.whole("/actors").await?;
     for actor in &actors {
         let text = |at: &str| actor.pointer(at).and_then(Value::as_str);
         let name = text("/name").unwrap_or_default();
@@ -181,7 +181,7 @@ async fn actors(desk: &Desk, findings: &mut Vec<Finding>) -> Result<(), Failure>
 }
 
 async fn books(desk: &Desk, findings: &mut Vec<Finding>) -> Result<(), Failure> {
-    let drift = desk.entries("/ledger/drift").await?.len();
+    let drift = desk.whole("/ledger/drift").await?.len();
     findings.push(match drift {
         0 => Finding::ok("ledger", "every balance is the sum of its rows"),
         _ => Finding::bad(
@@ -190,7 +190,7 @@ async fn books(desk: &Desk, findings: &mut Vec<Finding>) -> Result<(), Failure> 
             "`pointsman ledger drift` names them; rows count, so keep a backup and report it",
         ),
     });
-    let unpriced = desk.entries("/prices/unpriced").await?.len();
+    let unpriced = desk.whole("/prices/unpriced").await?.len();
     if unpriced > 0 {
         let cause = format!("{unpriced} models are served without a price");
         findings.push(Finding::warning(

@@ -1,0 +1,187 @@
+//! Asking and changing a server: every form of output, every exit code, tail, waiting, draining, backups.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpStream,
+    process::Stdio,
+};
+
+use serde_json::json;
+
+use crate::house::{House, TOKEN, command, run, text};
+
+#[test]
+fn a_list_is_shown_in_every_form() {
+    let house = House::open();
+    house.must(&["user", "add", "ada", "--usd-daily", "1.10", "--group", "blue"]);
+    house.must(&["user", "add", "bob", "--set", "enabled=false"]);
+    let table = house.must(&["user", "ls"]);
+    assert_eq!(
+        table,
+        "ID  NAME  ROLE  ENABLED  GROUPS  TAGS  USD/DAY  USD/MONTH  EXPIRES\n\
+         1   ada   user  yes      blue    -     1.1      -          -\n\
+         2   bob   user  no       -       -     -        -          -\n"
+    );
+    assert!(house.must(&["user", "ls", "--no-headers"]).starts_with("1  ada  user"));
+    assert!(house.must(&["user", "ls", "--wide"]).contains("CONCURRENCY"));
+    assert_eq!(house.must(&["user", "ls", "-o", "name"]), "ada\nbob\n");
+    let whole: serde_json::Value = serde_json::from_str(&house.must(&["user", "ls", "-o", "json"])).unwrap();
+    assert_eq!(whole["items"][0]["limits"]["usd_daily"], json!("1.1"), "money stays text");
+    let lines = house.must(&["user", "ls", "-o", "ndjson"]);
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(json!(lines), whole["items"]);
+    assert!(house.must(&["user", "ls", "-o", "yaml"]).contains("usd_daily: '1.1'\n"));
+    let page = house.ask(&["user", "ls", "-n", "1"]);
+    assert!(page.err.contains("there is more") && !page.out.contains("bob"), "{page:?}");
+    assert_eq!(house.must(&["user", "ls", "--all", "-o", "name"]), "ada\nbob\n");
+    assert!(!table.contains('\u{1b}'), "no colours without a terminal");
+}
+
+#[test]
+fn names_stand_for_ids_and_edits_keep_what_is_not_given() {
+    let house = House::open();
+    house.must(&["user", "add", "ada", "--rpm", "60"]);
+    house.must(&["user", "edit", "ada", "--concurrency", "4"]);
+    let shown = house.must(&["user", "show", "ada"]);
+    assert!(
+        shown.contains("limits.rpm") && shown.contains("60") && shown.contains("limits.concurrency"),
+        "{shown}"
+    );
+    let key = house.must(&["key", "add", "ada", "laptop", "-o", "name"]);
+    assert!(key.trim().len() > 20, "{key}");
+    house.must(&["key", "disable", "ada/laptop"]);
+    let keys: serde_json::Value = serde_json::from_str(&house.must(&["key", "ls", "-o", "json"])).unwrap();
+    assert_eq!(keys["items"][0]["enabled"], false);
+    house.must(&["quota", "show", "user/ada"]);
+    house.must(&["quota", "show", "key/ada/laptop"]);
+    house.must(&["ledger", "drift"]);
+    house.must(&["settings", "set", "--set", "month_day=5"]);
+    assert!(house.must(&["settings", "show"]).contains("month_day"));
+    house.must(&["price", "set", "vendor/model-x", "--input-usd", "3", "--output-usd", "15"]);
+    assert!(house.must(&["price", "show", "vendor/model-x"]).contains("15"));
+    house.must(&["price", "rm", "vendor/model-x"]);
+    house.provider("one", "http://127.0.0.1:9");
+    house.must(&["provider", "breaker", "one", "open"]);
+    assert!(house.must(&["actors", "ls"]).contains("open"));
+    house.must(&["provider", "breaker", "one", "close"]);
+    let decision = ["route", "simulate", "--format", "anthropic", "--model", "m", "--key", "ada/laptop"];
+    house.must(&decision);
+    house.must(&["provider", "rm", "one"]);
+    house.must(&["user", "rm", "ada"]);
+}
+
+#[test]
+fn every_exit_code_comes_when_it_should() {
+    let house = House::open();
+    house.must(&["user", "add", "ada"]);
+    let refused = house.ask(&["user", "edit", "ada", "--set", "limits.rpm=-1"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.err.contains("invalid\n  limits.rpm: ") && refused.err.contains("out_of_range"),
+        "{refused:?}"
+    );
+    assert_eq!(house.ask(&["user", "sing"]).code, 2);
+    let spelled_out = house.ask(&["user", "ls", "--token", "geheim-geheim"]);
+    assert_eq!(spelled_out.code, 2);
+    assert!(
+        spelled_out.err.contains("--token-file") && !spelled_out.err.contains("geheim"),
+        "{spelled_out:?}"
+    );
+    assert_eq!(house.ask(&["user", "ls", "--server", "http://127.0.0.1:9"]).code, 3);
+    let stranger =
+        run(&[("POINTSMAN_SERVER", &house.url), ("ADMIN_TOKEN", "not-the-token")], &["user", "ls"]);
+    assert_eq!(stranger.code, 4, "{stranger:?}");
+    assert_eq!(run(&[("POINTSMAN_SERVER", &house.url)], &["user", "ls"]).code, 4, "no token at all");
+    let file = house.file("token", &format!("{TOKEN}\n"));
+    assert_eq!(run(&[], &["user", "ls", "--server", &house.url, "--token-file", text(&file)]).code, 0);
+    assert_eq!(house.ask(&["user", "show", "99"]).code, 5);
+    assert_eq!(house.ask(&["user", "show", "nobody"]).code, 5);
+    house.provider("one", "http://127.0.0.1:9");
+    house.provider("two", "http://127.0.0.1:9");
+    let taken = house.ask(&["provider", "edit", "two", "--rename", "one"]);
+    assert_eq!(taken.code, 6, "{taken:?}");
+    let waiting = run(&[], &["status", "--server", "http://127.0.0.1:9", "--wait-ready", "1"]);
+    assert_eq!(waiting.code, 7, "{waiting:?}");
+    assert_eq!(house.ask(&["status", "--wait-ready", "30"]).code, 0);
+}
+
+#[test]
+fn tail_tells_each_new_request_once_and_ends_on_an_interrupt() {
+    let house = House::open();
+    house.must(&["user", "add", "ada"]);
+    let key = house.must(&["key", "add", "ada", "k", "-o", "name"]);
+    let ask = |model: &str| {
+        let body = json!({"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]})
+            .to_string();
+        let mut socket = TcpStream::connect(house.url.trim_start_matches("http://")).unwrap();
+        write!(
+            socket,
+            "POST /v1/messages HTTP/1.1\r\nhost: h\r\nx-api-key: {}\r\ncontent-type: application/json\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            key.trim(),
+            body.len()
+        )
+        .unwrap();
+        // Its row is there once it was answered.
+        std::io::copy(&mut socket, &mut std::io::sink()).unwrap();
+    };
+    ask("before");
+    let environment = [("POINTSMAN_SERVER", &*house.url), ("POINTSMAN_TOKEN", TOKEN)];
+    let mut tail = command(&environment, &["request", "tail", "--interval-ms", "50"]);
+    let mut tail = tail.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with("STARTED"));
+    for model in ["first", "second"] {
+        ask(model);
+        let line = lines.next().unwrap().unwrap();
+        assert!(line.contains(model), "{line}");
+    }
+    let interrupt = format!("kill -INT {}", tail.id());
+    assert!(std::process::Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
+    assert_eq!(tail.wait().unwrap().code(), Some(130));
+    assert!(house.must(&["request", "ls", "--model", "before"]).contains("before"));
+}
+
+#[test]
+fn drain_finds_its_server_by_the_data_directory_and_waits_for_its_end() {
+    let mut house = House::open();
+    let data = house.data();
+    let said = run(&[], &["drain", "--data-dir", text(&data)]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("has ended"), "{said:?}");
+    assert!(house.ended());
+    assert_eq!(run(&[], &["drain", "--data-dir", text(&data)]).code, 5, "nobody is there any more");
+}
+
+#[test]
+fn a_backup_of_a_running_server_is_whole_and_a_new_one_starts_from_it() {
+    let house = House::open();
+    house.must(&["user", "add", "ada"]);
+    let copy = house.path("copy.db");
+    let data = house.data();
+    let args = ["backup", text(&copy), "--data-dir", text(&data)];
+    let said = run(&[], &args);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("sealing key is NOT in it"), "{said:?}");
+    assert_eq!(run(&[], &args).code, 6, "what is there is not replaced");
+    let flaws = pointsman::store::backup::check_sqlite(&copy).unwrap();
+    assert!(flaws.is_empty(), "{flaws:?}");
+    let second = house.path("second");
+    fs::create_dir(&second).unwrap();
+    fs::copy(&copy, second.join("pointsman.db")).unwrap();
+    fs::copy(house.data().join("sealing.key"), second.join("sealing.key")).unwrap();
+    let doctor = run(&[], &["doctor", "--only", "local", "--port", "0", "--data-dir", text(&second)]);
+    assert_eq!(doctor.code, 0, "{doctor:?}");
+}
+
+#[test]
+fn completions_and_manual_are_made() {
+    for shell in ["bash", "zsh", "fish"] {
+        let said = run(&[], &["completions", shell]);
+        assert!(said.code == 0 && said.out.contains("provider"), "{shell}");
+    }
+    let page = run(&[], &["man"]);
+    assert!(page.code == 0 && page.out.contains("EXIT STATUS") && page.out.contains("130"), "{page:?}");
+}
