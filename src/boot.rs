@@ -7,7 +7,6 @@ use std::{
     future::Future,
     io::{self, Write},
     net::{SocketAddr, TcpListener},
-    path::Path,
     sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     thread::available_parallelism,
     time::Duration,
@@ -27,10 +26,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use self::{
-    foundation::{Foundation, lay_when_there, open_store},
-    pid_file::PidFile,
-};
+use self::foundation::{Foundation, lay_when_there, open_store};
 use crate::{
     admin::{self, Admin},
     config::{
@@ -103,7 +99,7 @@ where
     let metrics_listener = config.server.metrics_listen.map(metrics::listener::listen).transpose()?;
     let address = listener.local_addr()?;
     let foundation = lay_when_there(&config, &listener).await?;
-    let _pid_file = leave_pid(&config.data_dir);
+    let _pid_file = pid_file::leave(&config.data_dir);
     let quarantine = Quarantine::new(&config.data_dir);
     let (recorder, writer) = recorder::recorder(foundation.store.clone(), quarantine, config.journal.clone())
         .context("journal")?;
@@ -403,16 +399,6 @@ fn placement(server: &ServerSettings) -> (usize, Placement) {
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| format!("server.port: cannot listen on {address}"))
-}
-
-/// Without a pid file the server can still be told to stop, only not by its data directory.
-fn leave_pid(data_dir: &Path) -> Option<PidFile> {
-    match PidFile::take(data_dir) {
-        Ok(Some(file)) => return Some(file),
-        Ok(None) => log::warn!("no pid file: another server uses the same data directory"),
-        Err(error) => log::warn!("no pid file: {error}"),
-    }
-    None
 }
 
 /// Tells the operator what to know at the first start.

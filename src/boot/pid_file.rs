@@ -44,6 +44,17 @@ impl Drop for PidFile {
     }
 }
 
+/// Writes our number, if that can be done: without it the server can still be told to stop, only not by its data
+/// directory.
+pub(super) fn leave(data_dir: &Path) -> Option<PidFile> {
+    match PidFile::take(data_dir) {
+        Ok(Some(file)) => return Some(file),
+        Ok(None) => log::warn!("no pid file: another server uses the same data directory"),
+        Err(error) => log::warn!("no pid file: {error}"),
+    }
+    None
+}
+
 /// The server that runs with that data directory, if one does.
 ///
 /// # Errors
