@@ -30,6 +30,7 @@ mod system;
 mod tests;
 mod text;
 mod types;
+mod usage;
 mod users;
 
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub use self::{
     providers::{NewProvider, Provider, ProviderChange},
     requests::{RequestCursor, RequestFilter},
     system::{MoneyRefusal, SystemSettings, Waiting},
+    usage::{AttemptLine, AttemptsAsk, Facet, Firsts, Tally, UsageAsk, UsageLine, UsageOf},
     users::{NewUser, Role, User, UserChange},
 };
 use crate::{

@@ -1,5 +1,5 @@
-//! Posting: adding records to the log in groups, each at most once, and what the new ones cost to the balances
-//! of their accounts, in one transaction (I-40).
+//! Posting: adding records to the log in groups, each at most once, what the new ones cost to the balances
+//! of their accounts, and what they come to to usage, in one transaction (I-40).
 
 use std::collections::HashSet;
 
@@ -20,6 +20,7 @@ use crate::{
         ledger::{Posting, Postings, post_each, post_many},
         schema::{attempts, requests},
         types::{At, Id},
+        usage::{Posted, Tallies, tally_each, tally_many},
     },
 };
 
@@ -31,13 +32,14 @@ struct Entry {
     row: Row,
     tries: Vec<AttemptRow>,
     posting: Posting,
+    usage: Posted,
 }
 
 impl Entry {
     fn of(record: &Record) -> Result<Self, StoreError> {
         let tries = (1..).zip(&record.attempts);
         let tries = tries.map(|(ordinal, attempt)| AttemptRow::new(record.id, ordinal, attempt)).collect();
-        Ok(Self { row: Row::new(record)?, tries, posting: Posting::of(record) })
+        Ok(Self { row: Row::new(record)?, tries, posting: Posting::of(record), usage: Posted::of(record) })
     }
 }
 
@@ -97,8 +99,10 @@ async fn insert_many(
     group: Vec<Entry>,
 ) -> Result<usize, StoreError> {
     use diesel_async::RunQueryDsl as _;
-    let (rows, rests): (Vec<Row>, Vec<_>) =
-        group.into_iter().map(|Entry { row, tries, posting }| (row, (tries, posting))).unzip();
+    let (rows, rests): (Vec<Row>, Vec<_>) = group
+        .into_iter()
+        .map(|Entry { row, tries, posting, usage }| (row, (tries, (posting, usage))))
+        .unzip();
     let mut new: HashSet<RequestId> = HashSet::with_capacity(rows.len());
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let insert = diesel::insert_into(requests::table).values(rows).on_conflict_do_nothing();
@@ -107,21 +111,24 @@ async fn insert_many(
     }
     let inserted = new.len();
     // Of two records of one request in one group the first was inserted, so only that one counts.
-    let rests = rests.into_iter().filter(|(_, posting)| new.remove(&posting.request));
-    let (tries, postings): (Vec<_>, Vec<_>) = rests.unzip();
+    let rests = rests.into_iter().filter(|(_, (posting, _))| new.remove(&posting.request));
+    let (tries, sums): (Vec<_>, Vec<_>) = rests.unzip();
+    let (postings, usage): (Vec<_>, Vec<_>) = sums.into_iter().unzip();
     let tries: Vec<AttemptRow> = tries.into_iter().flatten().collect();
     for tries in tries.chunks(ROWS_PER_STATEMENT) {
         diesel::insert_into(attempts::table).values(tries).execute(conn).await?;
     }
     fault::point("within-commit");
     post_many(conn, Postings::of(&postings)?).await?;
+    tally_many(conn, Tallies::of(&usage)?).await?;
     Ok(inserted)
 }
 
 fn insert_each(conn: &mut diesel::SqliteConnection, group: Vec<Entry>) -> QueryResult<usize> {
     use diesel::RunQueryDsl as _;
     let mut postings = Vec::with_capacity(group.len());
-    for Entry { row, tries, posting } in group {
+    let mut usage = Vec::with_capacity(group.len());
+    for Entry { row, tries, posting, usage: used } in group {
         if unless_there(diesel::insert_into(requests::table).values(row).execute(conn))? == 0 {
             continue;
         }
@@ -129,11 +136,13 @@ fn insert_each(conn: &mut diesel::SqliteConnection, group: Vec<Entry>) -> QueryR
             diesel::insert_into(attempts::table).values(attempt).execute(conn)?;
         }
         postings.push(posting);
+        usage.push(used);
     }
     fault::point("within-commit");
     // A sum out of range comes back as what could not be written, which it is.
-    let sums = Postings::of(&postings).map_err(|error| Error::SerializationError(error.into()))?;
-    post_each(conn, sums)?;
+    let beyond = |error: StoreError| Error::SerializationError(error.into());
+    post_each(conn, Postings::of(&postings).map_err(beyond)?)?;
+    tally_each(conn, Tallies::of(&usage).map_err(beyond)?)?;
     Ok(postings.len())
 }
 

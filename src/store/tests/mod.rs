@@ -11,6 +11,7 @@ mod providers;
 mod recording;
 mod requests;
 mod settings;
+mod usage;
 mod users_and_keys;
 
 use std::{future::Future, io::Write as _, sync::Once, time::Duration};
