@@ -2,6 +2,7 @@
 
 use std::{
     future::{Ready, ready},
+    ops::RangeInclusive,
     str::FromStr,
 };
 
@@ -79,14 +80,19 @@ impl Query {
         read.map(|time| time.to_utc())
     }
 
+    /// Takes out a whole number in a range.
+    pub(super) fn take_within(&mut self, name: &str, range: RangeInclusive<usize>, usual: usize) -> usize {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        let number = self.take(name, &expected).unwrap_or(usual);
+        if !range.contains(&number) {
+            self.flaws.add(name, FlawCode::OutOfRange, format!("must be {expected}"));
+        }
+        number
+    }
+
     /// Takes out the parameter `limit`.
     pub(super) fn take_limit(&mut self) -> usize {
-        let expected = format!("a whole number from 1 to {LARGEST_PAGE}");
-        let limit = self.take("limit", &expected).unwrap_or(PAGE);
-        if !(1..=LARGEST_PAGE).contains(&limit) {
-            self.flaws.add("limit", FlawCode::OutOfRange, format!("must be {expected}"));
-        }
-        limit
+        self.take_within("limit", 1..=LARGEST_PAGE, PAGE)
     }
 
     /// Takes out where a page of rows starts, and how long it is.

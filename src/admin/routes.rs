@@ -16,8 +16,8 @@ use actix_web::{
 use super::{
     Right, billing, configuration,
     error::{Code, Problem},
-    events, gate, keys, ledger, live, me, price_import, prices, provider_prices, providers, quotas, requests,
-    settings, users,
+    events, gate, keys, ledger, live, me, overview, price_import, prices, provider_prices, providers, quotas,
+    requests, settings, statistics, users,
 };
 
 use crate::metrics;
@@ -96,6 +96,11 @@ fn table() -> Vec<Entry> {
 
         entry(GET,    "/api/v1/settings/billing",        Read,    billing::show),
         entry(PATCH,  "/api/v1/settings/billing",        Admin,   billing::update),
+
+        entry(GET,    "/api/v1/statistics",              Read,    statistics::statistics),
+        entry(GET,    "/api/v1/leaderboard",             Read,    statistics::leaderboard),
+        entry(GET,    "/api/v1/overview",                Read,    overview::overview),
+        entry(GET,    "/api/v1/availability",            Read,    overview::availability),
 
         entry(GET,    "/api/v1/requests",                Own,     requests::list),
         entry(GET,    "/api/v1/requests/{id}",           Own,     requests::show),

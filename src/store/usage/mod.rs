@@ -8,6 +8,7 @@
 
 mod ask;
 mod attempts;
+mod names;
 mod post;
 mod rows;
 mod tally;

@@ -15,6 +15,7 @@ mod quotas;
 mod requests;
 mod rights;
 mod settings;
+mod statistics;
 mod users_and_keys;
 
 use self::api::Api;
