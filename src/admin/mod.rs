@@ -26,6 +26,7 @@ mod provider_prices;
 mod providers;
 mod query;
 mod quotas;
+mod repricing;
 mod requests;
 mod routes;
 mod settings;

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     journal::record::{AttemptRecord, Record},
-    store::RequestFilter,
+    store::{Corrected, RequestFilter},
 };
 
 /// A request in a list. Spans are in microseconds.
@@ -85,6 +85,17 @@ struct WholeView {
     /// Who was in the running, who was chosen, and why the others were not.
     decisions: Option<Box<RawValue>>,
     attempts: Vec<AttemptView>,
+    /// What changed its cost afterwards; the row itself stays as it is.
+    corrections: Vec<CorrectionView>,
+}
+
+/// A later change of what a request cost.
+#[derive(Serialize)]
+struct CorrectionView {
+    /// Below zero where it had cost too much.
+    amount_usd: Pico,
+    note: String,
+    at: DateTime<Utc>,
 }
 
 /// One try at one provider. Spans are in microseconds and count from its start, except `started_us`.
@@ -136,12 +147,15 @@ impl From<Record> for View {
     }
 }
 
-impl From<Record> for WholeView {
-    fn from(mut record: Record) -> Self {
+impl WholeView {
+    fn of(mut record: Record, corrections: Vec<Corrected>) -> Self {
         let price = record.price.take().map(|document| document.as_raw().to_owned());
         let decisions = record.decisions.take().map(|document| document.as_raw().to_owned());
         let attempts = record.attempts.iter().cloned().map(AttemptView::from).collect();
-        Self { view: record.into(), price, decisions, attempts }
+        let correction =
+            |made: Corrected| CorrectionView { amount_usd: made.amount, note: made.note, at: made.at };
+        let corrections = corrections.into_iter().map(correction).collect();
+        Self { view: record.into(), price, decisions, attempts, corrections }
     }
 }
 
@@ -213,7 +227,8 @@ pub(super) async fn show(admin: Data<Admin>, me: Principal, request: HttpRequest
     if !me.sees_usage(record.user_id, record.key_id) {
         return Err(Problem::not_found("request"));
     }
-    let mut view = WholeView::from(record);
+    let corrections = admin.store.corrections([id]).await?.remove(&id).unwrap_or_default();
+    let mut view = WholeView::of(record, corrections);
     if !me.has(Right::Read) {
         // Which providers there are and why one was chosen is the house's business.
         (view.decisions, view.attempts) = (None, Vec::new());

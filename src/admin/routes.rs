@@ -17,7 +17,7 @@ use super::{
     Right, billing, configuration,
     error::{Code, Problem},
     events, gate, keys, ledger, live, me, overview, price_import, prices, provider_prices, providers, quotas,
-    requests, settings, statistics, users,
+    repricing, requests, settings, statistics, users,
 };
 
 use crate::metrics;
@@ -103,6 +103,7 @@ fn table() -> Vec<Entry> {
         entry(GET,    "/api/v1/availability",            Read,    overview::availability),
 
         entry(GET,    "/api/v1/requests",                Own,     requests::list),
+        entry(POST,   "/api/v1/requests/reprice",        Admin,   repricing::reprice),
         entry(GET,    "/api/v1/requests/{id}",           Own,     requests::show),
         entry(GET,    "/api/v1/sessions",                Read,    live::sessions),
         entry(DELETE, "/api/v1/sessions/{id}",           Operate, live::unbind),

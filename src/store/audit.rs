@@ -64,14 +64,7 @@ impl Store {
             return Err(StoreError::Refused("a correction must change the balances too".into()));
         }
         let entries: Vec<EntryRow> = entries.iter().map(EntryRow::new).collect::<Result<_, _>>()?;
-        let line = NewRow {
-            at: At::now(),
-            who: Clean::cut(&deed.who, 200),
-            action: deed.action,
-            subject: Clean::whole(&deed.subject, 200, "subject")?,
-            before: deed.before.map(Json),
-            after: deed.after.map(Json),
-        };
+        let line = NewRow::new(deed)?;
         db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
                 for entry in entries {
@@ -117,13 +110,26 @@ struct Row {
 
 #[derive(Insertable)]
 #[diesel(table_name = audit_log)]
-struct NewRow {
+pub(super) struct NewRow {
     at: At,
     who: Clean,
     action: &'static str,
     subject: Clean,
     before: Option<Json<Value>>,
     after: Option<Json<Value>>,
+}
+
+impl NewRow {
+    pub(super) fn new(deed: Deed) -> Result<Self, StoreError> {
+        Ok(Self {
+            at: At::now(),
+            who: Clean::cut(&deed.who, 200),
+            action: deed.action,
+            subject: Clean::whole(&deed.subject, 200, "subject")?,
+            before: deed.before.map(Json),
+            after: deed.after.map(Json),
+        })
+    }
 }
 
 impl From<Row> for Audited {

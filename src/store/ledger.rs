@@ -14,11 +14,11 @@ use actors::{
     money::Pico,
 };
 use diesel::{QueryResult, dsl::sql, prelude::*, upsert::excluded};
-use diesel_async::{AsyncConnection as _, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 
 use super::{
     Store,
-    db::{Db, db},
+    db::db,
     error::StoreError,
     schema::{ledger_balances, ledger_entries},
     text::Clean,
@@ -29,9 +29,13 @@ use crate::journal::{
     record::Record,
 };
 
+mod corrections;
 mod drift;
 
-pub use drift::Drift;
+pub use self::{
+    corrections::{Corrected, Correction},
+    drift::Drift,
+};
 
 /// The minute under which the sum of all minutes stands.
 const EVER: i64 = 0;
@@ -144,6 +148,7 @@ pub(super) struct EntryRow {
     request_id: Option<Id>,
     note: Clean,
     created_at: At,
+    ordinal: Option<i64>,
 }
 
 impl EntryRow {
@@ -158,6 +163,7 @@ impl EntryRow {
             request_id: entry.request.map(Id),
             note: Clean::whole(&entry.note, 2_000, "note")?,
             created_at: At::now(),
+            ordinal: None,
         })
     }
 
@@ -241,43 +247,6 @@ impl Store {
             })
         });
         answers.collect()
-    }
-
-    /// Adds an entry to the ledger; a correction also changes the balance.
-    ///
-    /// # Errors
-    /// When the amount cannot be stored or the database does not answer.
-    pub async fn add_ledger_entry(&self, entry: &LedgerEntry) -> Result<(), StoreError> {
-        let row = EntryRow::new(entry)?;
-        let corrects = entry.kind == EntryKind::Correction;
-        let sum = |minute| Sum { account: row.account.clone(), minute, cost: row.amount, requests: 0 };
-        let sums = if corrects { vec![sum(EVER), sum(row.minute)] } else { Vec::new() };
-        let db = self.engine().db();
-        self.engine()
-            .run(async move {
-                match &*db {
-                    Db::Pg(lender) => {
-                        let mut lent = lender.lend().await?;
-                        let work = async move |conn: &mut diesel_async::AsyncPgConnection| {
-                            diesel::insert_into(ledger_entries::table).values(row).execute(conn).await?;
-                            post_many(conn, Postings(sums)).await
-                        };
-                        Ok((*lent).transaction(work).await?)
-                    }
-                    Db::Lite { writer, .. } => {
-                        let mut lent = writer.lend().await?;
-                        let work = lent.spawn_blocking(move |conn| {
-                            conn.immediate_transaction(|conn| {
-                                let insert = diesel::insert_into(ledger_entries::table).values(row);
-                                diesel::RunQueryDsl::execute(insert, conn)?;
-                                post_each(conn, Postings(sums))
-                            })
-                        });
-                        Ok(work.await?)
-                    }
-                }
-            })
-            .await
     }
 }
 

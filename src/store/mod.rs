@@ -45,7 +45,7 @@ pub use self::{
     directory::DirectoryEntry,
     error::StoreError,
     keys::{Key, KeyChange, NewKey},
-    ledger::Drift,
+    ledger::{Corrected, Correction, Drift},
     page::{Cursor, Page},
     prices::{ImportOrigin, PriceImport, PriceRow, PriceSource, ProviderPriceRow},
     providers::{NewProvider, Provider, ProviderChange},

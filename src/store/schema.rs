@@ -212,6 +212,7 @@ diesel::table! {
         request_id -> Nullable<Uid>,
         note -> Text,
         created_at -> Ts,
+        ordinal -> Nullable<BigInt>,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actors::{
-    ids::{KeyId, ProviderId, RequestId, UserId},
+    ids::{KeyId, ProviderId, UserId},
     ledger::limits::{AccountId, Span},
     money::Pico,
 };
@@ -16,9 +16,12 @@ use proptest::{
 use protocol::Usage;
 
 use super::{Backend, Rig, on_both};
-use crate::journal::{
-    balances::{Balance, BalancesAsk, EntryKind, LedgerEntry},
-    record::{Metering, Record},
+use crate::{
+    journal::{
+        balances::{Balance, BalancesAsk, EntryKind, LedgerEntry},
+        record::{Metering, Record},
+    },
+    store::{Correction, Deed, StoreError},
 };
 
 on_both! {
@@ -27,7 +30,8 @@ on_both! {
     i40_a_record_that_was_there_already_is_not_posted_again
     i42_a_group_that_is_refused_posts_nothing
     i04_a_balance_that_was_changed_by_hand_is_told
-    corrections_count_and_the_latest_reset_and_raise_are_told
+    i04_corrections_count_and_one_made_twice_counts_once
+    the_latest_reset_and_raise_are_told
     a_sum_beyond_what_a_column_holds_is_refused_and_not_bent
     many_questions_are_answered_in_their_order
 }
@@ -122,27 +126,59 @@ async fn i04_a_balance_that_was_changed_by_hand_is_told(rig: Rig) {
     assert_eq!(told, [("key/10", MINUTE, 5, 10, 1, 1), ("user/1", 0, 5, 0, 1, 0), ("user/9", 1, 0, 0, 0, 3)]);
 }
 
-async fn corrections_count_and_the_latest_reset_and_raise_are_told(rig: Rig) {
+async fn i04_corrections_count_and_one_made_twice_counts_once(rig: Rig) {
+    let (unpriced, other) = (record(1, 10, Some(2), MINUTE, None), record(1, 11, None, MINUTE, Some(5)));
+    rig.store.insert_requests(&[unpriced.clone(), other.clone()]).await.unwrap();
+    let first = Correction::to(&unpriced, Pico(12), &[]).unwrap();
+    let down = Correction::to(&other, Pico(1), &[]).unwrap();
+    assert_eq!((first.amount(), down.amount()), (Pico(12), Pico(-4)));
+    rig.store.correct(vec![first.clone(), down], "late", deed()).await.unwrap();
+    assert_eq!(balance(&rig, user(1)).await.sums[0], Pico(13));
+    assert_eq!(rig.store.drift().await.unwrap(), []);
+
+    let again = rig.store.correct(vec![first], "late", deed()).await.unwrap_err();
+    assert!(matches!(again, StoreError::Conflict { .. }), "somebody was quicker: {again:?}");
+    let had = rig.store.corrections([unpriced.id, other.id]).await.unwrap();
+    let (of_unpriced, of_other) = (&had[&unpriced.id], &had[&other.id]);
+    assert_eq!((of_unpriced.len(), of_unpriced[0].amount, of_other[0].amount), (1, Pico(12), Pico(-4)));
+    assert_eq!(of_unpriced[0].note, "late");
+    assert_eq!(Correction::to(&unpriced, Pico(12), of_unpriced), None, "it costs that already");
+    let second = Correction::to(&unpriced, Pico(10), of_unpriced).unwrap();
+    rig.store.correct(vec![second], "later", deed()).await.unwrap();
+    assert_eq!(balance(&rig, user(1)).await.sums[0], Pico(11));
+    assert_eq!(rig.store.drift().await.unwrap(), []);
+    assert_eq!(rig.store.audit_log(None, 9).await.unwrap().items.len(), 2, "a no leaves no line");
+}
+
+fn deed() -> Deed {
+    Deed {
+        who: "somebody".into(),
+        action: "requests.reprice",
+        subject: "requests".into(),
+        before: None,
+        after: None,
+    }
+}
+
+async fn the_latest_reset_and_raise_are_told(rig: Rig) {
     rig.store.insert_requests(&[record(1, 10, None, MINUTE, Some(5))]).await.unwrap();
     let entry = |kind, span, amount| LedgerEntry {
         account: user(1),
         minute: MINUTE,
         kind,
-        span,
+        span: Some(span),
         amount: Pico(amount),
         until: (kind == EntryKind::Raise).then(|| DateTime::from_timestamp(1_900_000_000, 0).unwrap()),
-        request: (kind == EntryKind::Correction).then(RequestId::new),
+        request: None,
         note: "because".into(),
     };
-    let first = entry(EntryKind::Reset, Some(Span::Week), 1);
-    let reset = entry(EntryKind::Reset, Some(Span::Week), 5);
-    let other = entry(EntryKind::Reset, Some(Span::Month), 5);
-    let raise = entry(EntryKind::Raise, Some(Span::Week), 900);
-    for entry in [&entry(EntryKind::Correction, None, -7), &first, &reset, &other, &raise] {
-        rig.store.add_ledger_entry(entry).await.unwrap();
-    }
+    let first = entry(EntryKind::Reset, Span::Week, 1);
+    let reset = entry(EntryKind::Reset, Span::Week, 5);
+    let other = entry(EntryKind::Reset, Span::Month, 5);
+    let raise = entry(EntryKind::Raise, Span::Week, 900);
+    let entries = [first, reset.clone(), other.clone(), raise.clone()];
+    rig.store.remember(deed(), &entries).await.unwrap();
     let found = balance(&rig, user(1)).await;
-    assert_eq!(found.sums, picos(&[-2, -2, -2, 0]), "a correction may take more than there was");
     assert_eq!(found.entries, [reset, other, raise]);
     assert_eq!(rig.store.drift().await.unwrap(), []);
 }

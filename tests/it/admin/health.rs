@@ -92,7 +92,9 @@ async fn every_degraded_mode_has_a_gauge() {
         let metrics = Api::of(house).await.send(Api::request(Method::GET, "/metrics")).await.text;
         let told = metrics.lines().filter_map(|line| line.strip_prefix("pointsman_degraded{mode=\""));
         let told = told.filter_map(|line| line.split_once("\"} "));
-        told.map(|(mode, holds)| (mode.to_owned(), holds == "1")).collect::<Vec<_>>()
+        let mut told: Vec<_> = told.map(|(mode, holds)| (mode.to_owned(), holds == "1")).collect();
+        told.sort_unstable();
+        told
     };
     let sound = modes(&house).await;
     let mut names: Vec<_> = Degraded::ALL.into_iter().map(Degraded::name).collect();

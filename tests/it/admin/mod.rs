@@ -12,6 +12,7 @@ mod prices;
 mod providers;
 mod publishing;
 mod quotas;
+mod repricing;
 mod requests;
 mod rights;
 mod settings;

@@ -81,6 +81,7 @@ async fn a_request_tells_its_whole_story(house: TestHouse) {
                 "started_us": 15, "head_us": null, "first_frame_us": null, "total_us": 2000,
                 "retried_stale": false, "sent": false, "error": "said 500",
             }],
+            "corrections": [],
         })
     );
     let listed = api.get("/api/v1/requests").await.ok(200);
