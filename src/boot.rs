@@ -29,6 +29,7 @@ use tokio::{
 use self::foundation::{Foundation, lay_when_there, open_store};
 use crate::{
     admin::{self, Admin},
+    compat,
     config::{
         Config,
         server::{Placement, ServerSettings},
@@ -337,12 +338,13 @@ async fn open(plan: Plan, listener: TcpListener) -> anyhow::Result<(Rooms, Serve
         App::new()
             .app_data(Clients::new(&rooms.upstream))
             .app_data(rooms.proxy)
-            .app_data(rooms.admin)
+            .app_data(rooms.admin.clone())
             .app_data(rooms.ops)
             .app_data(rooms.metrics)
             .configure(proxy::configure)
             .configure(ops::configure)
             .configure(admin::configure)
+            .configure(compat::configure(rooms.admin))
             .default_service(web::route().to(proxy::serve))
     })
     .workers(workers)

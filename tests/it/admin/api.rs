@@ -11,7 +11,7 @@ use actix_web::{
     web,
 };
 use futures_util::future::LocalBoxFuture;
-use pointsman::{admin, ops};
+use pointsman::{admin, compat, ops};
 use serde_json::Value;
 
 use crate::admin::house::{ADMIN_TOKEN, TestHouse};
@@ -41,10 +41,11 @@ impl Api {
     pub(super) async fn with(house: &TestHouse, admin: web::Data<admin::Admin>) -> Self {
         let elsewhere = || async { "another plane's" };
         let app = App::new()
-            .app_data(admin)
+            .app_data(admin.clone())
             .app_data(house.ops())
             .app_data(house.metrics())
             .configure(admin::configure)
+            .configure(compat::configure(admin))
             .configure(ops::configure)
             .default_service(web::to(elsewhere));
         let service = Rc::new(init_service(app).await);

@@ -7,6 +7,7 @@ pub(crate) mod house;
 mod limits;
 mod live;
 mod own;
+mod predecessor;
 mod price_feeds;
 mod prices;
 mod providers;

@@ -1,0 +1,102 @@
+//! A script that was written for the predecessor, unchanged: it makes a user, a key and a provider, looks at
+//! them, changes them, and takes them away again.
+
+use serde_json::{Value, json};
+
+use super::Api;
+use crate::admin::house::{TestHouse, on_both};
+
+on_both! {
+    a_predecessors_script_goes_on
+    what_is_wrong_is_told_in_the_predecessors_words
+}
+
+async fn act(api: &Api, action: &str, body: Value) -> Value {
+    let answer = api.post(&format!("/api/actions/{action}"), body).await.ok(200);
+    assert_eq!(answer["ok"], true, "{action}: {answer}");
+    answer["data"].clone()
+}
+
+async fn refused(api: &Api, action: &str, body: Value, status: u16) -> Value {
+    let answer = api.post(&format!("/api/actions/{action}"), body).await;
+    assert_eq!(answer.status, status, "{action}: {}", answer.text);
+    let answer: Value = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(answer["ok"], false);
+    answer
+}
+
+async fn a_predecessors_script_goes_on(house: TestHouse) {
+    let api = Api::of(&house).await;
+    let made = act(
+        &api,
+        "users/addUser",
+        json!({"name": "ann", "rpm": 60, "dailyQuota": 12.5, "limit5hUsd": 0, "providerGroup": "a, b",
+            "tags": ["t"], "limitConcurrentSessions": 0, "dailyResetMode": "fixed", "dailyResetTime": "08:00"}),
+    )
+    .await;
+    let (user, secret) = (made["user"]["id"].clone(), made["defaultKey"]["key"].as_str().unwrap());
+    assert!(house.current.keys().find(secret).is_some(), "the first key works at once");
+    let seen = act(&api, "users/getUsers", json!({})).await;
+    assert_eq!(seen[0]["dailyQuota"], 12.5);
+    assert_eq!(seen[0]["limit5hUsd"], Value::Null, "zero meant no bound");
+    assert_eq!((&seen[0]["providerGroup"], &seen[0]["dailyResetTime"]), (&json!("a,b"), &json!("08:00")));
+    assert_eq!(seen[0]["keys"][0]["name"], "default");
+
+    let key = act(&api, "keys/addKey", json!({"userId": user, "name": "ci", "limitDailyUsd": 3})).await;
+    assert!(house.current.keys().find(key["generatedKey"].as_str().unwrap()).is_some());
+    act(&api, "keys/editKey", json!({"keyId": key["id"], "isEnabled": false})).await;
+    let keys = act(&api, "keys/getKeys", json!({"userId": user})).await;
+    assert_eq!(keys[1]["status"], "disabled");
+    let used = act(&api, "keys/getKeyLimitUsage", json!({"keyId": key["id"]})).await;
+    assert_eq!(used["costDaily"]["limit"], 3);
+
+    let url = "https://api.example.com";
+    let provider = act(
+        &api,
+        "providers/addProvider",
+        json!({"name": "p", "url": url, "key": "sk-canary-7", "weight": 3,
+            "cost_multiplier": 1.5, "limit_daily_usd": 100, "group_tag": "a"}),
+    )
+    .await;
+    assert_eq!((&provider["provider_type"], &provider["cost_multiplier"]), (&json!("claude"), &json!(1.5)));
+    assert!(!provider.to_string().contains("canary-7"));
+    act(&api, "providers/editProvider", json!({"providerId": provider["id"], "is_enabled": false})).await;
+    assert_eq!(act(&api, "providers/getProviders", json!({})).await[0]["is_enabled"], false);
+    act(&api, "providers/resetProviderCircuit", json!({"providerId": provider["id"]})).await;
+    let health = act(&api, "providers/getProvidersHealthStatus", json!({})).await;
+    assert_eq!(health[provider["id"].to_string()]["circuitState"], "closed");
+
+    let logs = act(&api, "usage-logs/getUsageLogs", json!({"page": 1, "pageSize": 10})).await;
+    assert_eq!(logs["logs"], json!([]));
+    act(&api, "keys/removeKey", json!({"keyId": key["id"]})).await;
+    act(&api, "providers/removeProvider", json!({"providerId": provider["id"]})).await;
+    act(&api, "users/removeUser", json!({"userId": user})).await;
+    assert_eq!(act(&api, "users/getUsers", json!({})).await, json!([]));
+}
+
+async fn what_is_wrong_is_told_in_the_predecessors_words(house: TestHouse) {
+    let api = Api::of(&house).await;
+    act(&api, "users/addUser", json!({"name": "ann"})).await;
+    let told = refused(&api, "users/addUser", json!({"name": "ann"}), 400).await;
+    assert_eq!(told["errorCode"], "DUPLICATE_NAME");
+    let told = refused(&api, "users/addUser", json!({"name": "bob", "dailyQuota": -1}), 400).await;
+    assert_eq!(
+        (&told["errorCode"], &told["errorParams"]["field"]),
+        (&json!("INVALID_FORMAT"), &json!("dailyQuota"))
+    );
+    let told = refused(&api, "users/removeUser", json!({"userId": 99}), 400).await;
+    assert_eq!(told["errorCode"], "NOT_FOUND");
+    let told = refused(&api, "users/removeUser", json!({}), 400).await;
+    assert_eq!(told["errorCode"], "REQUIRED_FIELD");
+    let told = refused(&api, "no/such", json!({}), 400).await;
+    assert_eq!(told["errorCode"], "NOT_FOUND");
+}
+
+#[test]
+fn every_action_is_in_the_docs() {
+    let docs = include_str!("../../../docs/compatibility.md");
+    for (module, action) in pointsman::compat::ACTIONS {
+        let line = docs.lines().find(|line| line.starts_with(&format!("| {module} |")));
+        assert!(line.is_some_and(|line| line.contains(&format!("`{action}`"))), "{module}/{action}");
+    }
+}
