@@ -205,9 +205,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Declares an object: each member may be given, `null` or absent, and there are no others.
+/// Declares an object: each member may be given, `null` or absent, and there are no others. `= required`
+/// behind a type tells the [schema](super::schema) what the handler demands of something new.
 macro_rules! body {
-    ($(#[$doc:meta])* struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ }) => {
+    ($(#[$doc:meta])* struct $name:ident {
+        $($(#[$field_doc:meta])* $field:ident: $type:ty $(= $must:ident)?,)+
+    }) => {
         $(#[$doc])*
         #[derive(Debug, PartialEq, Eq, Default)]
         #[allow(dead_code, reason = "some members can only be refused, which is done while they are read")]
@@ -222,6 +225,31 @@ macro_rules! body {
             ) -> Self {
                 Self { $($field: members.take(stringify!($field), flaws),)+ }
             }
+        }
+
+        impl $crate::admin::schema::Schema for $name {
+            fn schema(book: &mut $crate::admin::schema::Book) -> serde_json::Value {
+                let path = concat!(module_path!(), "::", stringify!($name));
+                book.object(path, &[$(stringify!($doc)),*], true, |book| vec![
+                    $($crate::admin::body::body!(@ book, [$($must)?], $field, $type, [$(stringify!($field_doc)),*]),)+
+                ])
+            }
+        }
+    };
+    (@ $book:ident, [], $field:ident, $type:ty, $attributes:expr) => {
+        $crate::admin::schema::Member {
+            name: stringify!($field),
+            attributes: &$attributes,
+            schema: <$crate::admin::body::Given<$type> as $crate::admin::schema::Schema>::schema($book),
+            required: false,
+        }
+    };
+    (@ $book:ident, [required], $field:ident, $type:ty, $attributes:expr) => {
+        $crate::admin::schema::Member {
+            name: stringify!($field),
+            attributes: &$attributes,
+            schema: <$type as $crate::admin::schema::Schema>::schema($book),
+            required: !$book.changes,
         }
     };
 }

@@ -5,33 +5,37 @@ use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Admin, Answer, error::Problem, query::Query, settings};
+use super::{Admin, Answer, error::Problem, query::Query, schema::view, settings};
 use crate::{
     config::{Effective, Origin},
     current::billing::Billing,
     store::SystemSettings,
 };
 
-/// All of it.
-#[derive(Serialize)]
-struct View<'a> {
-    items: Vec<Setting<'a>>,
+view! {
+    /// All of it.
+    #[derive(Serialize)]
+    pub(super) struct View<'a> {
+        items: Vec<Setting<'a>>,
+    }
 }
 
-/// One setting.
-#[derive(Serialize)]
-struct Setting<'a> {
-    /// Its name: in the configuration file, or the member's in the settings.
-    key: &'a str,
-    /// Its value; none where it is unset, `…` where it is secret.
-    value: Value,
-    /// `default`, `file`, `environment`, `flag` or `database`.
-    origin: &'static str,
-    /// The variable or the flag that set it.
-    set_by: Option<&'static str>,
-    secret: bool,
-    /// Where it can be changed while the server runs; none for what the process is started with.
-    changed_at: Option<&'static str>,
+view! {
+    /// One setting.
+    #[derive(Serialize)]
+    pub(super) struct Setting<'a> {
+        /// Its name: in the configuration file, or the member's in the settings.
+        key: &'a str,
+        /// Its value; none where it is unset, `…` where it is secret.
+        value: Value,
+        /// `default`, `file`, `environment`, `flag` or `database`.
+        origin: &'static str,
+        /// The variable or the flag that set it.
+        set_by: Option<&'static str>,
+        secret: bool,
+        /// Where it can be changed while the server runs; none for what the process is started with.
+        changed_at: Option<&'static str>,
+    }
 }
 
 impl<'a> From<&'a Effective> for Setting<'a> {

@@ -13,7 +13,9 @@ use actix_web::{
     },
 };
 use serde::Serialize;
+use serde_json::{Value, json};
 
+use super::schema::{Book, Schema};
 use crate::store::StoreError;
 
 macro_rules! codes {
@@ -271,6 +273,34 @@ struct Shown<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "<[Flaw]>::is_empty")]
     errors: &'a [Flaw],
+}
+
+impl Schema for Problem {
+    fn schema(_: &mut Book) -> Value {
+        let names = |all: &[Code]| all.iter().map(|code| code.name()).collect::<Vec<_>>();
+        let flaws: Vec<_> = FlawCode::ALL.iter().map(|code| code.name()).collect();
+        json!({
+            "type": "object",
+            "description": "Why a request was not done. Act on `code`; the texts are for people and may change.",
+            "properties": {
+                "type": {"type": "string"},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "code": {"type": "string", "enum": names(Code::ALL)},
+                "detail": {"type": "string"},
+                "errors": {"type": "array", "description": "What is wrong with which members.", "items": {
+                    "type": "object",
+                    "properties": {
+                        "field": {"type": "string"},
+                        "code": {"type": "string", "enum": flaws},
+                        "message": {"type": "string"},
+                    },
+                    "required": ["field", "code", "message"],
+                }},
+            },
+            "required": ["type", "title", "status", "code", "detail"],
+        })
+    }
 }
 
 impl ResponseError for Problem {

@@ -15,6 +15,7 @@ use super::{
     error::Problem,
     limits::{LimitsBody, LimitsView},
     query::{Id, Listed, Query},
+    schema::view,
     values::{List, Moment, Name, names},
 };
 use crate::{
@@ -26,7 +27,7 @@ body! {
     /// A key to be made, or what to change about one. Making one takes a name.
     struct KeyBody {
         /// What the operator calls it.
-        name: Name,
+        name: Name = required,
         /// From then on it is refused.
         expires_at: Moment,
         /// Stand in place of the user's groups.
@@ -40,31 +41,35 @@ body! {
     }
 }
 
-/// A key as shown.
-#[derive(Debug, Serialize)]
-struct View {
-    id: KeyId,
-    user_id: UserId,
-    name: String,
-    /// Its first characters.
-    prefix: String,
-    last_four: String,
-    groups: Vec<String>,
-    limits: LimitsView,
-    expires_at: Option<DateTime<Utc>>,
-    enabled: bool,
-    web_login: bool,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+view! {
+    /// A key as shown.
+    #[derive(Debug, Serialize)]
+    pub(super) struct View {
+        id: KeyId,
+        user_id: UserId,
+        name: String,
+        /// Its first characters.
+        prefix: String,
+        last_four: String,
+        groups: Vec<String>,
+        limits: LimitsView,
+        expires_at: Option<DateTime<Utc>>,
+        enabled: bool,
+        web_login: bool,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+    }
 }
 
-/// A key that was just made.
-#[derive(Serialize)]
-struct Made {
-    #[serde(flatten)]
-    view: View,
-    /// The key itself.
-    key: String,
+view! {
+    /// A key that was just made.
+    #[derive(Serialize)]
+    pub(super) struct Made {
+        #[serde(flatten)]
+        view: View,
+        /// The key itself.
+        key: String,
+    }
 }
 
 impl From<Key> for View {

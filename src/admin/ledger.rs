@@ -16,35 +16,40 @@ use super::{
     Admin, Answer,
     error::{FlawCode, Problem},
     query::{Listed, Query},
+    schema::view,
 };
 use crate::store::{Audited, Drift};
 
-/// A balance that is not the sum of what it is made from.
-#[derive(Debug, Serialize)]
-struct DriftView {
-    account: String,
-    /// Minutes since 1970 in UTC; none for the sum of all.
-    minute: Option<i64>,
-    /// What rows and corrections come to.
-    entries_usd: Pico,
-    /// What the balance says.
-    balance_usd: Pico,
-    /// Rows there are.
-    entries_requests: i64,
-    /// Rows the balance counts.
-    balance_requests: i64,
+view! {
+    /// A balance that is not the sum of what it is made from.
+    #[derive(Debug, Serialize)]
+    pub(super) struct DriftView {
+        account: String,
+        /// Minutes since 1970 in UTC; none for the sum of all.
+        minute: Option<i64>,
+        /// What rows and corrections come to.
+        entries_usd: Pico,
+        /// What the balance says.
+        balance_usd: Pico,
+        /// Rows there are.
+        entries_requests: i64,
+        /// Rows the balance counts.
+        balance_requests: i64,
+    }
 }
 
-/// A line of the audit log as shown.
-#[derive(Debug, Serialize)]
-struct AuditView {
-    id: i64,
-    at: DateTime<Utc>,
-    who: String,
-    action: String,
-    subject: String,
-    before: Option<Value>,
-    after: Option<Value>,
+view! {
+    /// A line of the audit log as shown.
+    #[derive(Debug, Serialize)]
+    pub(super) struct AuditView {
+        id: i64,
+        at: DateTime<Utc>,
+        who: String,
+        action: String,
+        subject: String,
+        before: Option<Value>,
+        after: Option<Value>,
+    }
 }
 
 impl From<Drift> for DriftView {
@@ -66,20 +71,24 @@ impl From<Audited> for AuditView {
     }
 }
 
-/// What one request has reserved.
-#[derive(Debug, Serialize)]
-struct ReservationView {
-    request_id: RequestId,
-    /// When it was admitted.
-    since: DateTime<Utc>,
-    /// How much, of each account.
-    reserved: Vec<ShareView>,
+view! {
+    /// What one request has reserved.
+    #[derive(Debug, Serialize)]
+    pub(super) struct ReservationView {
+        request_id: RequestId,
+        /// When it was admitted.
+        since: DateTime<Utc>,
+        /// How much, of each account.
+        reserved: Vec<ShareView>,
+    }
 }
 
-#[derive(Debug, Serialize)]
-struct ShareView {
-    account: AccountId,
-    amount_usd: Pico,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct ShareView {
+        account: AccountId,
+        amount_usd: Pico,
+    }
 }
 
 /// `GET /api/v1/ledger/reservations`: those that are open, oldest first.

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{
     body::{Given, body},
+    schema::view,
     times::{DayMode, TimeOfDay},
     values::{Amount, Count, Whole},
 };
@@ -149,44 +150,52 @@ fn day(given: Given<DailyResetBody>, has: Option<Day>) -> Option<Day> {
     }
 }
 
-/// Limits of a user or a key as shown.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct LimitsView {
-    rpm: Option<u32>,
-    tpm: Option<u64>,
-    concurrency: Option<u32>,
-    sessions: Option<u32>,
-    #[serde(flatten)]
-    money: MoneyLimitsView,
-    strict: Option<bool>,
-    hard_stop: Option<bool>,
+view! {
+    /// Limits of a user or a key as shown.
+    #[derive(Debug, Clone, Serialize)]
+    pub(super) struct LimitsView {
+        rpm: Option<u32>,
+        tpm: Option<u64>,
+        concurrency: Option<u32>,
+        sessions: Option<u32>,
+        #[serde(flatten)]
+        money: MoneyLimitsView,
+        strict: Option<bool>,
+        hard_stop: Option<bool>,
+    }
 }
 
-/// Limits of a provider as shown.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct ProviderLimitsView {
-    concurrency: Option<u32>,
-    #[serde(flatten)]
-    money: MoneyLimitsView,
+view! {
+    /// Limits of a provider as shown.
+    #[derive(Debug, Clone, Serialize)]
+    pub(super) struct ProviderLimitsView {
+        concurrency: Option<u32>,
+        #[serde(flatten)]
+        money: MoneyLimitsView,
+    }
 }
 
-/// Limits in dollars, and how they are counted.
-#[derive(Debug, Clone, Serialize)]
-struct MoneyLimitsView {
-    usd_5h: Option<Pico>,
-    usd_daily: Option<Pico>,
-    usd_weekly: Option<Pico>,
-    usd_monthly: Option<Pico>,
-    usd_total: Option<Pico>,
-    five_hours_reset: Option<FiveHours>,
-    daily_reset: Option<DailyResetView>,
+view! {
+    /// Limits in dollars, and how they are counted.
+    #[derive(Debug, Clone, Serialize)]
+    pub(super) struct MoneyLimitsView {
+        usd_5h: Option<Pico>,
+        usd_daily: Option<Pico>,
+        usd_weekly: Option<Pico>,
+        usd_monthly: Option<Pico>,
+        usd_total: Option<Pico>,
+        five_hours_reset: Option<FiveHours>,
+        daily_reset: Option<DailyResetView>,
+    }
 }
 
-#[derive(Debug, Clone, Serialize)]
-struct DailyResetView {
-    mode: &'static str,
-    /// None where the day has no beginning.
-    at: Option<String>,
+view! {
+    #[derive(Debug, Clone, Serialize)]
+    pub(super) struct DailyResetView {
+        mode: &'static str,
+        /// None where the day has no beginning.
+        at: Option<String>,
+    }
 }
 
 impl From<Limits> for LimitsView {

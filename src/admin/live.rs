@@ -21,6 +21,7 @@ use super::{
     body::{Body, Flaws, body},
     error::{Code, FlawCode, Problem},
     query::{Id, Listed, Query},
+    schema::view,
     values::{Model, RowId, Text},
 };
 use crate::store::StoreError;
@@ -29,7 +30,7 @@ body! {
     /// What to do with a breaker.
     struct BreakerBody {
         /// `closed` or `open`.
-        state: SetBreaker,
+        state: SetBreaker = required,
     }
 }
 
@@ -37,34 +38,38 @@ body! {
     /// A request that could be made. Only `session` and `operation` may be left out.
     struct SimulateBody {
         /// The wire format.
-        format: Format,
+        format: Format = required,
         /// What is asked of the API; a model's answer unless told.
         operation: Operation,
         /// The model.
-        model: Model,
+        model: Model = required,
         /// The api key.
-        key_id: RowId,
+        key_id: RowId = required,
         /// A conversation: its id as sessions and requests show it, or the name the client gives it.
         session: Text,
     }
 }
 
-/// An actor as shown.
-#[derive(Serialize)]
-struct ActorView {
-    #[serde(flatten)]
-    snapshot: Snapshot,
-    /// Requests it is holding; none for those that hold none.
-    in_flight: Option<u64>,
+view! {
+    /// An actor as shown.
+    #[derive(Serialize)]
+    pub(super) struct ActorView {
+        #[serde(flatten)]
+        snapshot: Snapshot,
+        /// Requests it is holding; none for those that hold none.
+        in_flight: Option<u64>,
+    }
 }
 
-/// A binding as shown.
-#[derive(Serialize)]
-struct BindingView {
-    #[serde(flatten)]
-    binding: SessionView,
-    /// The provider's name.
-    provider: Option<String>,
+view! {
+    /// A binding as shown.
+    #[derive(Serialize)]
+    pub(super) struct BindingView {
+        #[serde(flatten)]
+        binding: SessionView,
+        /// The provider's name.
+        provider: Option<String>,
+    }
 }
 
 impl From<Snapshot> for ActorView {

@@ -4,23 +4,25 @@ use actix_web::{HttpResponse, web::Data};
 use actors::{Subject, ids::KeyId};
 use serde::Serialize;
 
-use super::{Admin, Answer, Principal, Right, query::Query, quotas, users};
+use super::{Admin, Answer, Principal, Right, query::Query, quotas, schema::view, users};
 
-/// Who is asking, as shown.
-#[derive(Serialize)]
-struct View {
-    /// As the audit log names it.
-    name: String,
-    role: &'static str,
-    rights: Vec<&'static str>,
-    /// Whether the credential can only look.
-    read_only: bool,
-    /// By which api key.
-    key_id: Option<KeyId>,
-    /// None for the holder of the admin token.
-    user: Option<users::View>,
-    /// The user's quota.
-    quota: Option<quotas::View>,
+view! {
+    /// Who is asking, as shown.
+    #[derive(Serialize)]
+    pub(super) struct View {
+        /// As the audit log names it.
+        name: String,
+        role: &'static str,
+        rights: Vec<&'static str>,
+        /// Whether the credential can only look.
+        read_only: bool,
+        /// By which api key.
+        key_id: Option<KeyId>,
+        /// None for the holder of the admin token.
+        user: Option<users::View>,
+        /// The user's quota.
+        quota: Option<quotas::View>,
+    }
 }
 
 /// `GET /api/v1/me`.

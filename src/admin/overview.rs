@@ -12,39 +12,46 @@ use serde::Serialize;
 use super::{
     Admin, Answer,
     query::Query,
+    schema::view,
     statistics::{Bucket, mean_ms, minutes, rounded, sum, take_span},
 };
 use crate::store::{AttemptsAsk, Facet, Firsts, Tally, UsageAsk, UsageOf};
 
-#[derive(Debug, Serialize)]
-struct OverviewView {
-    at: DateTime<Utc>,
-    time_zone: &'static str,
-    now: NowView,
-    /// Since the day began.
-    today: SumsView,
-    /// The day before, up to the same time.
-    yesterday: SumsView,
-    /// The last full minute.
-    last_minute: SumsView,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct OverviewView {
+        at: DateTime<Utc>,
+        time_zone: &'static str,
+        now: NowView,
+        /// Since the day began.
+        today: SumsView,
+        /// The day before, up to the same time.
+        yesterday: SumsView,
+        /// The last full minute.
+        last_minute: SumsView,
+    }
 }
 
-#[derive(Debug, Serialize)]
-struct NowView {
-    /// Requests that providers are working on.
-    in_flight: u64,
-    /// Conversations that are bound to a provider.
-    sessions: u64,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct NowView {
+        /// Requests that providers are working on.
+        in_flight: u64,
+        /// Conversations that are bound to a provider.
+        sessions: u64,
+    }
 }
 
-#[derive(Debug, Serialize)]
-struct SumsView {
-    requests: i64,
-    errors: i64,
-    error_share: Option<f64>,
-    tokens: i64,
-    cost_usd: Pico,
-    mean_duration_ms: Option<f64>,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct SumsView {
+        requests: i64,
+        errors: i64,
+        error_share: Option<f64>,
+        tokens: i64,
+        cost_usd: Pico,
+        mean_duration_ms: Option<f64>,
+    }
 }
 
 impl From<Tally> for SumsView {
@@ -163,20 +170,22 @@ impl Lanes {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct LanesView {
-    succeeded: i64,
-    refused: i64,
-    failed: i64,
-    neither: i64,
-    outcomes: BTreeMap<&'static str, i64>,
-    /// Of those that say something of the provider.
-    success_share: Option<f64>,
-    /// Between what it may well be, at 95 %: few attempts tell little.
-    success_interval: Option<[f64; 2]>,
-    first_frame_p50_ms: Option<f64>,
-    first_frame_p95_ms: Option<f64>,
-    first_frame_p99_ms: Option<f64>,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct LanesView {
+        succeeded: i64,
+        refused: i64,
+        failed: i64,
+        neither: i64,
+        outcomes: BTreeMap<&'static str, i64>,
+        /// Of those that say something of the provider.
+        success_share: Option<f64>,
+        /// Between what it may well be, at 95 %: few attempts tell little.
+        success_interval: Option<[f64; 2]>,
+        first_frame_p50_ms: Option<f64>,
+        first_frame_p95_ms: Option<f64>,
+        first_frame_p99_ms: Option<f64>,
+    }
 }
 
 impl From<Lanes> for LanesView {
@@ -213,29 +222,35 @@ fn wilson(part: i64, of: i64) -> Option<[f64; 2]> {
     Some([bound(middle - reach), bound(middle + reach)])
 }
 
-#[derive(Debug, Serialize)]
-struct ProviderView {
-    provider_id: ProviderId,
-    /// What it is called now; none when it is gone.
-    name: Option<String>,
-    #[serde(flatten)]
-    whole: LanesView,
-    buckets: Vec<BucketView>,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct ProviderView {
+        provider_id: ProviderId,
+        /// What it is called now; none when it is gone.
+        name: Option<String>,
+        #[serde(flatten)]
+        whole: LanesView,
+        buckets: Vec<BucketView>,
+    }
 }
 
-#[derive(Debug, Serialize)]
-struct BucketView {
-    from: DateTime<Utc>,
-    #[serde(flatten)]
-    lanes: LanesView,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct BucketView {
+        from: DateTime<Utc>,
+        #[serde(flatten)]
+        lanes: LanesView,
+    }
 }
 
-#[derive(Debug, Serialize)]
-struct AvailabilityView {
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-    time_zone: &'static str,
-    items: Vec<ProviderView>,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct AvailabilityView {
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        time_zone: &'static str,
+        items: Vec<ProviderView>,
+    }
 }
 
 /// `GET /api/v1/availability`: attempts are kept by the hour, so the span is told in full hours.

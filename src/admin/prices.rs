@@ -11,6 +11,7 @@ use super::{
     change,
     error::{FlawCode, Problem},
     query::{Listed as Page, Query},
+    schema::view,
     values::{Amount, List, Moment, Whole, check_model},
 };
 use crate::{
@@ -36,9 +37,9 @@ body! {
         /// From when on; now, if it is not said.
         effective_from: Moment,
         /// Input that no cache had a part in.
-        input_usd_per_mtok: Rate,
+        input_usd_per_mtok: Rate = required,
         /// Output, reasoning included.
-        output_usd_per_mtok: Rate,
+        output_usd_per_mtok: Rate = required,
         /// Input written to a cache of five minutes.
         cache_write_5m_usd_per_mtok: Rate,
         /// Input written to a cache of an hour.
@@ -63,8 +64,8 @@ body! {
     struct TierBody {
         service: Service,
         above_input_tokens: Whole<0, 1_000_000_000>,
-        input_usd_per_mtok: Rate,
-        output_usd_per_mtok: Rate,
+        input_usd_per_mtok: Rate = required,
+        output_usd_per_mtok: Rate = required,
         cache_write_5m_usd_per_mtok: Rate,
         cache_write_1h_usd_per_mtok: Rate,
         cache_read_usd_per_mtok: Rate,
@@ -138,16 +139,18 @@ fn tiers(bodies: Vec<TierBody>, flaws: &mut Flaws) -> Vec<Tier> {
     tiers
 }
 
-/// A price as shown.
-#[derive(Debug, Serialize)]
-struct View {
-    /// None for one that came with the program.
-    id: Option<i64>,
-    model: String,
-    source: &'static str,
-    effective_from: DateTime<Utc>,
-    #[serde(flatten)]
-    price: Price,
+view! {
+    /// A price as shown.
+    #[derive(Debug, Serialize)]
+    pub(super) struct View {
+        /// None for one that came with the program.
+        id: Option<i64>,
+        model: String,
+        source: &'static str,
+        effective_from: DateTime<Utc>,
+        #[serde(flatten)]
+        price: Price,
+    }
 }
 
 impl From<PriceRow> for View {
@@ -215,10 +218,12 @@ pub(super) async fn remove(admin: Data<Admin>, request: HttpRequest) -> Answer {
     Ok(HttpResponse::NoContent().finish())
 }
 
-#[derive(Debug, Serialize)]
-struct UnpricedView {
-    model: String,
-    requests: u64,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct UnpricedView {
+        model: String,
+        requests: u64,
+    }
 }
 
 /// `GET /api/v1/prices/unpriced`: the models that were served without a price since the start (I-07).

@@ -12,18 +12,21 @@ use super::{
     change,
     prices::{PriceBody, model},
     query::{Id, Listed},
+    schema::view,
 };
 use crate::store::ProviderPriceRow;
 
-/// A price as shown.
-#[derive(Debug, Serialize)]
-struct View {
-    id: i64,
-    provider_id: ProviderId,
-    model: String,
-    effective_from: DateTime<Utc>,
-    #[serde(flatten)]
-    price: Price,
+view! {
+    /// A price as shown.
+    #[derive(Debug, Serialize)]
+    pub(super) struct View {
+        id: i64,
+        provider_id: ProviderId,
+        model: String,
+        effective_from: DateTime<Utc>,
+        #[serde(flatten)]
+        price: Price,
+    }
 }
 
 impl From<ProviderPriceRow> for View {

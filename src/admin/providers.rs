@@ -20,6 +20,7 @@ use super::{
     error::{FlawCode, Problem},
     limits::{ProviderLimitsBody, ProviderLimitsView},
     query::{Id, Listed, Query},
+    schema::view,
     values::{Amount, Later, List, ModelPattern, Name, NotYet, Redirects, SecretText, Text, Whole, names},
 };
 use crate::{
@@ -36,13 +37,13 @@ body! {
     /// A provider to be made, or what to change about one. Making one takes the first four.
     struct ProviderBody {
         /// Unique.
-        name: Name,
+        name: Name = required,
         /// The preset for authentication, paths and formats.
-        kind: Kind,
+        kind: Kind = required,
         /// Scheme, host, port and path prefix of the upstream.
-        base_url: Text,
+        base_url: Text = required,
         /// What authenticates us there.
-        credential: SecretText,
+        credential: SecretText = required,
         /// The wire formats it serves, where the kind's own won't do.
         formats: List<Format>,
         /// Share of the choice among providers of equal priority.
@@ -110,32 +111,34 @@ body! {
     }
 }
 
-/// A provider as it is shown.
-#[derive(Debug, Serialize)]
-struct View {
-    id: ProviderId,
-    version: i64,
-    name: String,
-    kind: Kind,
-    base_url: String,
-    /// The last four characters; none of a short one.
-    credential_hint: Option<String>,
-    formats: Vec<Format>,
-    weight: u32,
-    priority: i32,
-    cost_multiplier: Money,
-    groups: Vec<String>,
-    allowed_models: Vec<String>,
-    model_redirects: BTreeMap<String, String>,
-    limits: ProviderLimitsView,
-    breaker: BreakerSettings,
-    timeouts: Timeouts,
-    proxy: Option<String>,
-    allow_private_network: bool,
-    enabled: bool,
-    notes: String,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+view! {
+    /// A provider as it is shown.
+    #[derive(Debug, Serialize)]
+    pub(super) struct View {
+        id: ProviderId,
+        version: i64,
+        name: String,
+        kind: Kind,
+        base_url: String,
+        /// The last four characters; none of a short one.
+        credential_hint: Option<String>,
+        formats: Vec<Format>,
+        weight: u32,
+        priority: i32,
+        cost_multiplier: Money,
+        groups: Vec<String>,
+        allowed_models: Vec<String>,
+        model_redirects: BTreeMap<String, String>,
+        limits: ProviderLimitsView,
+        breaker: BreakerSettings,
+        timeouts: Timeouts,
+        proxy: Option<String>,
+        allow_private_network: bool,
+        enabled: bool,
+        notes: String,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+    }
 }
 
 impl From<Provider> for View {

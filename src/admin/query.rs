@@ -9,18 +9,20 @@ use std::{
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::{
     Answer,
     body::Flaws,
     error::{FlawCode, Problem},
+    schema::{Book, Schema},
 };
 use crate::store::Cursor;
 
 /// Entries of a page unless the caller says otherwise, and the most there are.
-const PAGE: usize = 50;
-const LARGEST_PAGE: usize = 500;
+pub(super) const PAGE: usize = 50;
+pub(super) const LARGEST_PAGE: usize = 500;
 
 /// Extractor: the number in the place `{id}` of the path. What is no number names nothing.
 pub(super) struct Id(pub(super) i64);
@@ -117,6 +119,20 @@ pub(super) struct Listed<T> {
     pub(super) items: Vec<T>,
     /// To be passed back as `cursor` for the next page; none on the last.
     pub(super) next_cursor: Option<String>,
+}
+
+impl<T: Schema> Schema for Listed<T> {
+    fn schema(book: &mut Book) -> Value {
+        let cursor = "to be passed back as `cursor` for the next page; none on the last";
+        json!({
+            "type": "object",
+            "properties": {
+                "items": Vec::<T>::schema(book),
+                "next_cursor": {"type": ["string", "null"], "description": cursor},
+            },
+            "required": ["items", "next_cursor"],
+        })
+    }
 }
 
 impl<T: Serialize> Listed<T> {

@@ -29,6 +29,7 @@ use super::{
     error::{Code, FlawCode, Problem},
     limits::Dollars,
     query::{Id, Query},
+    schema::view,
     undisturbed,
     values::{Moment, Text},
 };
@@ -51,41 +52,45 @@ body! {
     /// Which limit to raise. Only `note` may be left out.
     struct RaiseBody {
         /// By its window's name.
-        window: Span,
+        window: Span = required,
         /// How high.
-        amount: Dollars,
+        amount: Dollars = required,
         /// Until when.
-        expires_at: Moment,
+        expires_at: Moment = required,
         /// Why.
         note: Text,
     }
 }
 
-/// A quota as shown.
-#[derive(Debug, Serialize)]
-pub(super) struct View {
-    account: AccountId,
-    /// Whether what is settled is known; it is asked of the database when an account is first used.
-    known: bool,
-    windows: Vec<Window>,
-    rpm: Gauge,
-    tpm: Gauge,
-    concurrency: Gauge,
-    sessions: Gauge,
+view! {
+    /// A quota as shown.
+    #[derive(Debug, Serialize)]
+    pub(super) struct View {
+        account: AccountId,
+        /// Whether what is settled is known; it is asked of the database when an account is first used.
+        known: bool,
+        windows: Vec<Window>,
+        rpm: Gauge,
+        tpm: Gauge,
+        concurrency: Gauge,
+        sessions: Gauge,
+    }
 }
 
-/// Dollars in one window: limit = settled + reserved + free.
-#[derive(Debug, Serialize)]
-struct Window {
-    window: Span,
-    limit: Option<Pico>,
-    /// None as long as it is not known.
-    settled: Option<Pico>,
-    reserved: Pico,
-    /// Below zero when a request cost more than was reserved for it.
-    free: Option<Pico>,
-    resets_at: Option<DateTime<Utc>>,
-    raised_until: Option<DateTime<Utc>>,
+view! {
+    /// Dollars in one window: limit = settled + reserved + free.
+    #[derive(Debug, Serialize)]
+    pub(super) struct Window {
+        window: Span,
+        limit: Option<Pico>,
+        /// None as long as it is not known.
+        settled: Option<Pico>,
+        reserved: Pico,
+        /// Below zero when a request cost more than was reserved for it.
+        free: Option<Pico>,
+        resets_at: Option<DateTime<Utc>>,
+        raised_until: Option<DateTime<Utc>>,
+    }
 }
 
 impl From<AccountView> for View {

@@ -22,6 +22,7 @@ use super::{
     Admin, Answer, Principal,
     body::{Body, body},
     error::{Code, Problem},
+    schema::view,
     undisturbed,
     values::{Model, Moment, RowId, Text, Whole},
 };
@@ -56,27 +57,31 @@ body! {
     }
 }
 
-/// What was done, or would be.
-#[derive(Serialize)]
-struct Report {
-    dry_run: bool,
-    /// Requests that were looked at.
-    seen: usize,
-    /// Of those, the ones without a price, then and now.
-    still_unpriced: usize,
-    corrected: Vec<View>,
-    /// The sum of all of them.
-    amount_usd: Pico,
-    /// To be passed as `cursor` to go on; none when there are no more.
-    next_cursor: Option<String>,
+view! {
+    /// What was done, or would be.
+    #[derive(Serialize)]
+    pub(super) struct Report {
+        dry_run: bool,
+        /// Requests that were looked at.
+        seen: usize,
+        /// Of those, the ones without a price, then and now.
+        still_unpriced: usize,
+        corrected: Vec<View>,
+        /// The sum of all of them.
+        amount_usd: Pico,
+        /// To be passed as `cursor` to go on; none when there are no more.
+        next_cursor: Option<String>,
+    }
 }
 
-/// One request that is charged.
-#[derive(Serialize)]
-struct View {
-    id: RequestId,
-    model: Option<String>,
-    amount_usd: Pico,
+view! {
+    /// One request that is charged.
+    #[derive(Serialize)]
+    pub(super) struct View {
+        id: RequestId,
+        model: Option<String>,
+        amount_usd: Pico,
+    }
 }
 
 /// What is asked for, read.

@@ -17,102 +17,115 @@ use super::{
     Admin, Answer, Principal, Right,
     error::Problem,
     query::{Listed, Query},
+    schema::view,
 };
 use crate::{
     journal::record::{AttemptRecord, Record},
     store::{Corrected, RequestFilter},
 };
 
-/// A request in a list. Spans are in microseconds.
-#[derive(Serialize)]
-struct View {
-    id: RequestId,
-    started_at: DateTime<Utc>,
-    /// Until the last byte of the answer, or until it was given up.
-    duration_us: u64,
-    /// Until the first byte of the answer.
-    ttfb_us: Option<u64>,
-    user_id: Option<UserId>,
-    key_id: Option<KeyId>,
-    format: Option<Format>,
-    operation: Option<Operation>,
-    model: Option<String>,
-    upstream_model: Option<String>,
-    streamed: bool,
-    session: Option<String>,
-    /// Whose answer the caller received.
-    provider_id: Option<ProviderId>,
-    /// What the caller saw.
-    status: u16,
-    ending: &'static str,
-    error: Option<FailureView>,
-    attempt_count: usize,
-    usage: UsageView,
-    /// What became of the money.
-    settlement: &'static str,
-    /// What was posted; none when nothing was.
-    cost_usd: Option<Pico>,
-    /// What was held until then.
-    reserved_usd: Option<Pico>,
-    client_address: Option<IpAddr>,
-    user_agent: Option<String>,
-    bytes_up: u64,
-    bytes_down: u64,
+view! {
+    /// A request in a list. Spans are in microseconds.
+    #[derive(Serialize)]
+    pub(super) struct View {
+        id: RequestId,
+        started_at: DateTime<Utc>,
+        /// Until the last byte of the answer, or until it was given up.
+        duration_us: u64,
+        /// Until the first byte of the answer.
+        ttfb_us: Option<u64>,
+        user_id: Option<UserId>,
+        key_id: Option<KeyId>,
+        format: Option<Format>,
+        operation: Option<Operation>,
+        model: Option<String>,
+        upstream_model: Option<String>,
+        streamed: bool,
+        session: Option<String>,
+        /// Whose answer the caller received.
+        provider_id: Option<ProviderId>,
+        /// What the caller saw.
+        status: u16,
+        ending: &'static str,
+        error: Option<FailureView>,
+        attempt_count: usize,
+        usage: UsageView,
+        /// What became of the money.
+        settlement: &'static str,
+        /// What was posted; none when nothing was.
+        cost_usd: Option<Pico>,
+        /// What was held until then.
+        reserved_usd: Option<Pico>,
+        client_address: Option<IpAddr>,
+        user_agent: Option<String>,
+        bytes_up: u64,
+        bytes_down: u64,
+    }
 }
 
-/// What went wrong.
-#[derive(Serialize)]
-struct FailureView {
-    kind: Cow<'static, str>,
-    message: String,
+view! {
+    /// What went wrong.
+    #[derive(Serialize)]
+    pub(super) struct FailureView {
+        kind: Cow<'static, str>,
+        message: String,
+    }
 }
 
-/// Tokens, and how well they are known: `exact`, `estimated` or `none`.
-#[derive(Serialize)]
-struct UsageView {
-    class: &'static str,
-    #[serde(flatten)]
-    tokens: Usage,
+view! {
+    /// Tokens, and how well they are known: `exact`, `estimated` or `none`.
+    #[derive(Serialize)]
+    pub(super) struct UsageView {
+        class: &'static str,
+        #[serde(flatten)]
+        tokens: Usage,
+    }
 }
 
-/// A request alone.
-#[derive(Serialize)]
-struct WholeView {
-    #[serde(flatten)]
-    view: View,
-    /// The price and the formula the cost was computed with.
-    price: Option<Box<RawValue>>,
-    /// Who was in the running, who was chosen, and why the others were not.
-    decisions: Option<Box<RawValue>>,
-    attempts: Vec<AttemptView>,
-    /// What changed its cost afterwards; the row itself stays as it is.
-    corrections: Vec<CorrectionView>,
+view! {
+    /// A request alone.
+    #[derive(Serialize)]
+    pub(super) struct WholeView {
+        #[serde(flatten)]
+        view: View,
+        /// The price and the formula the cost was computed with.
+        price: Option<Box<RawValue>>,
+        /// Who was in the running, who was chosen, and why the others were not.
+        decisions: Option<Box<RawValue>>,
+        attempts: Vec<AttemptView>,
+        /// What changed its cost afterwards; the row itself stays as it is.
+        corrections: Vec<CorrectionView>,
+    }
 }
 
-/// A later change of what a request cost.
-#[derive(Serialize)]
-struct CorrectionView {
-    /// Below zero where it had cost too much.
-    amount_usd: Pico,
-    note: String,
-    at: DateTime<Utc>,
+view! {
+    /// A later change of what a request cost.
+    #[derive(Serialize)]
+    pub(super) struct CorrectionView {
+        /// Below zero where it had cost too much.
+        amount_usd: Pico,
+        note: String,
+        at: DateTime<Utc>,
+    }
 }
 
-/// One try at one provider. Spans are in microseconds and count from its start, except `started_us`.
-#[derive(Serialize)]
-struct AttemptView {
-    provider_id: ProviderId,
-    provider: String,
-    outcome: Outcome,
-    status: Option<u16>,
-    /// From the start of the request.
-    started_us: u64,
-    head_us: Option<u64>,
-    first_frame_us: Option<u64>,
-    total_us: u64,
-    retried_stale: bool,
-    sent: bool,
-    error: Option<String>,
+view! {
+    /// One try at one provider. Spans are in microseconds and count from its start, except `started_us`.
+    #[derive(Serialize)]
+    pub(super) struct AttemptView {
+        provider_id: ProviderId,
+        provider: String,
+        outcome: Outcome,
+        status: Option<u16>,
+        /// From the start of the request.
+        started_us: u64,
+        head_us: Option<u64>,
+        first_frame_us: Option<u64>,
+        total_us: u64,
+        retried_stale: bool,
+        sent: bool,
+        error: Option<String>,
+    }
 }
 
 impl From<Record> for View {

@@ -16,8 +16,10 @@ use actix_web::{
 use super::{
     Right, billing, configuration,
     error::{Code, Problem},
-    events, gate, keys, ledger, live, me, overview, price_import, prices, provider_prices, providers, quotas,
-    repricing, requests, settings, statistics, users,
+    events, gate, keys, ledger, live, me,
+    openapi::{self, Asked, Asks},
+    overview, price_import, prices, provider_prices, providers, quotas, repricing, requests, settings,
+    statistics, users,
 };
 
 use crate::metrics;
@@ -27,16 +29,17 @@ struct Entry {
     path: &'static str,
     right: Right,
     route: Route,
+    asked: Asked,
 }
 
 fn entry<F, Args>(method: Method, path: &'static str, right: Right, handler: F) -> Entry
 where
     F: Handler<Args>,
-    Args: FromRequest + 'static,
+    Args: FromRequest + Asks + 'static,
     F::Output: Responder + 'static,
 {
     let route = web::method(method.clone()).to(handler);
-    Entry { method, path, right, route }
+    Entry { method, path, right, route, asked: Asked::by::<F, Args>() }
 }
 
 /// The table. Entries of one path stand together; a literal path stands before a pattern that covers it.
@@ -121,8 +124,14 @@ pub fn listing() -> Vec<(Method, &'static str, Right)> {
     table().into_iter().map(|entry| (entry.method, entry.path, entry.right)).collect()
 }
 
+/// Every route with what its handler takes, for those who describe them.
+pub(super) fn described() -> impl Iterator<Item = (Method, &'static str, Right, Asked)> {
+    table().into_iter().map(|entry| (entry.method, entry.path, entry.right, entry.asked))
+}
+
 /// Mounts the control plane. The app needs a `web::Data<Admin>`.
 pub fn configure(app: &mut web::ServiceConfig) {
+    openapi::configure(app);
     let mut entries = table().into_iter().peekable();
     while let Some(path) = entries.peek().map(|entry| entry.path) {
         let mut resource = web::resource(path);

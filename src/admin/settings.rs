@@ -11,6 +11,7 @@ use super::{
     change,
     error::Problem,
     limits::{LimitsBody, LimitsView},
+    schema::view,
     times::{Zone, weekday},
     values::{Count, Whole},
 };
@@ -54,21 +55,25 @@ body! {
     }
 }
 
-/// The settings as shown: what holds, whether it was set or not.
-#[derive(Debug, Serialize)]
-pub(super) struct View {
-    time_zone: &'static str,
-    week_starts: WeekView,
-    month_day: u8,
-    default_limits: LimitsView,
-    waiting: Waiting,
-    money_refusal_status: u16,
+view! {
+    /// The settings as shown: what holds, whether it was set or not.
+    #[derive(Debug, Serialize)]
+    pub(super) struct View {
+        time_zone: &'static str,
+        week_starts: WeekView,
+        month_day: u8,
+        default_limits: LimitsView,
+        waiting: Waiting,
+        money_refusal_status: u16,
+    }
 }
 
-#[derive(Debug, Serialize)]
-struct WeekView {
-    day: &'static str,
-    hour: u8,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct WeekView {
+        day: &'static str,
+        hour: u8,
+    }
 }
 
 /// `GET /api/v1/settings`.

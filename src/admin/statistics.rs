@@ -14,6 +14,7 @@ use super::{
     Admin, Answer,
     error::{FlawCode, Problem},
     query::Query,
+    schema::view,
 };
 use crate::{
     journal::record::minute_of,
@@ -23,8 +24,8 @@ use crate::{
 /// Most periods of an answer: a month of hours, two years of days.
 const MOST_PERIODS: usize = 750;
 /// Subjects that are told one by one.
-const SUBJECTS: usize = 10;
-const MOST_SUBJECTS: usize = 100;
+pub(super) const SUBJECTS: usize = 10;
+pub(super) const MOST_SUBJECTS: usize = 100;
 
 /// How long a period is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,29 +97,33 @@ pub(super) fn minutes(period: &Period) -> Range<i64> {
     minute_of(period.from)..minute_of(period.until + TimeDelta::seconds(60) - TimeDelta::microseconds(1))
 }
 
-/// A tally as shown.
-#[derive(Debug, Serialize)]
-pub(super) struct TallyView {
-    requests: i64,
-    errors: i64,
-    input_tokens: i64,
-    cache_read_tokens: i64,
-    cache_write_tokens: i64,
-    output_tokens: i64,
-    reasoning_tokens: i64,
-    total_tokens: i64,
-    cost_usd: Pico,
-    duration_ms: SpanView,
-    first_byte_ms: SpanView,
+view! {
+    /// A tally as shown.
+    #[derive(Debug, Serialize)]
+    pub(super) struct TallyView {
+        requests: i64,
+        errors: i64,
+        input_tokens: i64,
+        cache_read_tokens: i64,
+        cache_write_tokens: i64,
+        output_tokens: i64,
+        reasoning_tokens: i64,
+        total_tokens: i64,
+        cost_usd: Pico,
+        duration_ms: SpanView,
+        first_byte_ms: SpanView,
+    }
 }
 
-/// How long something took, in milliseconds; the percentiles are estimates from a histogram.
-#[derive(Debug, Serialize)]
-struct SpanView {
-    mean: Option<f64>,
-    p50: Option<f64>,
-    p95: Option<f64>,
-    p99: Option<f64>,
+view! {
+    /// How long something took, in milliseconds; the percentiles are estimates from a histogram.
+    #[derive(Debug, Serialize)]
+    pub(super) struct SpanView {
+        mean: Option<f64>,
+        p50: Option<f64>,
+        p95: Option<f64>,
+        p99: Option<f64>,
+    }
 }
 
 impl From<Tally> for TallyView {
@@ -155,53 +160,61 @@ pub(super) fn rounded(figure: f64) -> f64 {
     (figure * 1_000.0).round() / 1_000.0
 }
 
-/// One subject. Of users, keys and providers `subject` is the id; empty where there was none.
-#[derive(Debug, Serialize)]
-struct SubjectView {
-    subject: String,
-    /// What it is called now; none when it is gone or never was.
-    name: Option<String>,
-    #[serde(flatten)]
-    tally: TallyView,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    series: Option<Vec<PointView>>,
+view! {
+    /// One subject. Of users, keys and providers `subject` is the id; empty where there was none.
+    #[derive(Debug, Serialize)]
+    pub(super) struct SubjectView {
+        subject: String,
+        /// What it is called now; none when it is gone or never was.
+        name: Option<String>,
+        #[serde(flatten)]
+        tally: TallyView,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        series: Option<Vec<PointView>>,
+    }
 }
 
-/// What a subject came to in one period; periods without any are left out.
-#[derive(Debug, Serialize)]
-struct PointView {
-    from: DateTime<Utc>,
-    #[serde(flatten)]
-    tally: TallyView,
+view! {
+    /// What a subject came to in one period; periods without any are left out.
+    #[derive(Debug, Serialize)]
+    pub(super) struct PointView {
+        from: DateTime<Utc>,
+        #[serde(flatten)]
+        tally: TallyView,
+    }
 }
 
-#[derive(Debug, Serialize)]
-struct StatisticsView {
-    by: &'static str,
-    bucket: &'static str,
-    time_zone: &'static str,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-    /// Where each period begins.
-    periods: Vec<DateTime<Utc>>,
-    /// Of all subjects.
-    total: TallyView,
-    /// Those that cost most.
-    items: Vec<SubjectView>,
-    /// All others together; none when there are no others.
-    rest: Option<TallyView>,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct StatisticsView {
+        by: &'static str,
+        bucket: &'static str,
+        time_zone: &'static str,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        /// Where each period begins.
+        periods: Vec<DateTime<Utc>>,
+        /// Of all subjects.
+        total: TallyView,
+        /// Those that cost most.
+        items: Vec<SubjectView>,
+        /// All others together; none when there are no others.
+        rest: Option<TallyView>,
+    }
 }
 
-#[derive(Debug, Serialize)]
-struct LeaderboardView {
-    by: &'static str,
-    period: &'static str,
-    time_zone: &'static str,
-    /// None for all time.
-    from: Option<DateTime<Utc>>,
-    to: DateTime<Utc>,
-    total: TallyView,
-    items: Vec<SubjectView>,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct LeaderboardView {
+        by: &'static str,
+        period: &'static str,
+        time_zone: &'static str,
+        /// None for all time.
+        from: Option<DateTime<Utc>>,
+        to: DateTime<Utc>,
+        total: TallyView,
+        items: Vec<SubjectView>,
+    }
 }
 
 /// By what subjects are ranked.

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::{
     body::{Flaws, FromJson},
     error::FlawCode,
+    schema::plain,
     values::{closed_sets, text},
 };
 
@@ -70,6 +71,11 @@ pub(super) const fn weekday(day: Weekday) -> &'static str {
         Weekday::Sat => "saturday",
         Weekday::Sun => "sunday",
     }
+}
+
+plain! {
+    TimeOfDay => {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"};
+    Zone => {"type": "string", "examples": ["Europe/Berlin"]};
 }
 
 closed_sets! {

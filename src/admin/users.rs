@@ -12,6 +12,7 @@ use super::{
     error::Problem,
     limits::{LimitsBody, LimitsView},
     query::{Id, Listed, Query},
+    schema::view,
     values::{List, Moment, Name, names},
 };
 use crate::store::{NewUser, Role, Store, User, UserChange};
@@ -20,7 +21,7 @@ body! {
     /// A user to be made, or what to change about one. Making one takes a name.
     struct UserBody {
         /// Unique.
-        name: Name,
+        name: Name = required,
         /// What a console login may do.
         role: Role,
         /// Decides which providers may be used.
@@ -36,19 +37,21 @@ body! {
     }
 }
 
-/// A user as shown.
-#[derive(Debug, Serialize)]
-pub(super) struct View {
-    id: UserId,
-    name: String,
-    role: &'static str,
-    groups: Vec<String>,
-    tags: Vec<String>,
-    limits: LimitsView,
-    expires_at: Option<DateTime<Utc>>,
-    enabled: bool,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+view! {
+    /// A user as shown.
+    #[derive(Debug, Serialize)]
+    pub(super) struct View {
+        id: UserId,
+        name: String,
+        role: &'static str,
+        groups: Vec<String>,
+        tags: Vec<String>,
+        limits: LimitsView,
+        expires_at: Option<DateTime<Utc>>,
+        enabled: bool,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+    }
 }
 
 impl From<User> for View {

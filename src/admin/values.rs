@@ -1,5 +1,7 @@
 //! What a member of a body may hold: each type is one rule, checked while it is read.
 
+mod schemas;
+
 use std::{collections::BTreeMap, fmt::Display};
 
 use actors::{
@@ -10,11 +12,12 @@ use actors::{
 use chrono::{DateTime, Utc};
 use protocol::{Format, MAX_MODEL_BYTES, Operation};
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     body::{Flaws, FromJson},
     error::{FlawCode, Problem},
+    schema::{Book, Schema},
 };
 use crate::{
     current::billing::{BilledModel, WhenUnpriced},
@@ -25,6 +28,10 @@ use crate::{
 const NAME_CHARS: usize = 64;
 /// The most entries of a list.
 const MAX_ENTRIES: usize = 1_000;
+/// [`name_rule`], as a regular expression.
+const NAME_PATTERN: &str = r"^[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]([^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000])?$";
+/// [`model_rule`], as a regular expression.
+const MODEL_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
 /// Digits after the point that the database keeps of an amount.
 const SCALE: i64 = 12;
 
@@ -75,7 +82,7 @@ fn pattern_rule(text: &str) -> Result<(), String> {
 }
 
 macro_rules! texts {
-    ($($(#[$doc:meta])* $name:ident = $rule:expr;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $rule:expr, $schema:tt;)+) => {
         $(
             $(#[$doc])*
             #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,19 +93,27 @@ macro_rules! texts {
                     ruled(raw, field, flaws, $rule).map(Self)
                 }
             }
+
+            impl Schema for $name {
+                fn schema(_: &mut Book) -> Value {
+                    json!($schema)
+                }
+            }
         )+
     };
 }
 
 texts! {
     /// The name of a thing, a group or a tag.
-    Name = name_rule;
+    Name = name_rule, {"type": "string", "minLength": 1, "maxLength": NAME_CHARS, "pattern": NAME_PATTERN};
     /// A model's name.
-    Model = model_rule;
+    Model = model_rule, {"type": "string", "minLength": 1, "maxLength": MAX_MODEL_BYTES, "pattern": MODEL_PATTERN};
     /// A model's name, or the beginning of some with a `*` behind it.
-    ModelPattern = pattern_rule;
+    ModelPattern = pattern_rule, {"type": "string", "minLength": 1, "maxLength": MAX_MODEL_BYTES,
+        "pattern": r"^([^*\u0000-\u001f\u007f-\u009f]+\*?|\*)$"};
     /// Any text of reasonable length.
-    Text = |text| if text.len() > 10_000 { Err("must have at most 10000 bytes".to_owned()) } else { Ok(()) };
+    Text = |text| if text.len() > 10_000 { Err("must have at most 10000 bytes".to_owned()) } else { Ok(()) },
+        {"type": "string", "maxLength": 10_000};
     /// A secret that goes into a header.
     SecretText = |text| {
         let printable = |byte: u8| (0x20..0x7f).contains(&byte);
@@ -109,7 +124,7 @@ texts! {
         } else {
             Ok(())
         }
-    };
+    }, {"type": "string", "minLength": 1, "maxLength": 8_192, "pattern": "^[!-~]([ -~]*[!-~])?$", "writeOnly": true};
 }
 
 /// A list.
@@ -341,6 +356,12 @@ macro_rules! closed_sets {
                 flaws: &mut $crate::admin::body::Flaws,
             ) -> Option<Self> {
                 $crate::admin::values::one_of(raw, field, flaws, $all, $name)
+            }
+        }
+
+        impl $crate::admin::schema::Schema for $type {
+            fn schema(_: &mut $crate::admin::schema::Book) -> serde_json::Value {
+                $crate::admin::schema::one_of($all, $name)
             }
         })+
     };

@@ -10,6 +10,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use crate::admin::schema::view;
 use actors::{
     money::Money,
     pricing::{Price, Rates, Service, Terms, Tier},
@@ -47,12 +48,14 @@ pub(super) struct PriceFile {
     pub(super) refused: Vec<Refused>,
 }
 
-/// An entry that cannot be taken as it is.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Refused {
-    pub(super) model: String,
-    pub(super) field: String,
-    pub(super) message: String,
+view! {
+    /// An entry that cannot be taken as it is.
+    #[derive(Debug, PartialEq, Eq, Serialize)]
+    pub(super) struct Refused {
+        pub(super) model: String,
+        pub(super) field: String,
+        pub(super) message: String,
+    }
 }
 
 /// What is wrong with an entry: the member, and the words for it.

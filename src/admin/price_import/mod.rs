@@ -9,12 +9,13 @@
 mod litellm;
 mod report;
 
+use crate::admin::schema::view;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use self::report::Report;
+pub(in crate::admin) use self::report::Report;
 use super::{
     Admin, Answer, Topic, body, change,
     error::{Code, Problem},
@@ -91,14 +92,16 @@ fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// A list that was taken in, as shown.
-#[derive(Debug, Serialize)]
-struct View {
-    id: i64,
-    imported_at: DateTime<Utc>,
-    origin: String,
-    sha256: String,
-    prices: i64,
+view! {
+    /// A list that was taken in, as shown.
+    #[derive(Debug, Serialize)]
+    pub(super) struct View {
+        id: i64,
+        imported_at: DateTime<Utc>,
+        origin: String,
+        sha256: String,
+        prices: i64,
+    }
 }
 
 impl From<PriceImport> for View {

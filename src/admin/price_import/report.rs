@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::admin::schema::view;
 use actors::{
     money::Money,
     pricing::{Price, Service},
@@ -20,58 +21,68 @@ const FAR: u64 = 3;
 /// The most large changes that a refusal names.
 const MOST_NAMED: usize = 50;
 
-/// What an import does, or would do.
-#[derive(Debug, Serialize)]
-pub(super) struct Report {
-    pub(super) dry_run: bool,
-    /// Digest of the list as it came.
-    pub(super) sha256: String,
-    pub(super) counts: Counts,
-    /// Models that had no imported price.
-    pub(super) added: Vec<Added>,
-    /// Models whose imported price changes.
-    pub(super) changed: Vec<Changed>,
-    /// Models whose imported price is not in the list any more; it goes on counting.
-    pub(super) gone: Vec<String>,
-    /// Prices that move far.
-    pub(super) large: Vec<Large>,
-    /// Models of which an operator typed a price, which goes on counting.
-    pub(super) overruled: Vec<String>,
-    /// Entries that cannot be taken as they are.
-    pub(super) refused: Vec<Refused>,
+view! {
+    /// What an import does, or would do.
+    #[derive(Debug, Serialize)]
+    pub(in crate::admin) struct Report {
+        pub(super) dry_run: bool,
+        /// Digest of the list as it came.
+        pub(super) sha256: String,
+        pub(super) counts: Counts,
+        /// Models that had no imported price.
+        pub(super) added: Vec<Added>,
+        /// Models whose imported price changes.
+        pub(super) changed: Vec<Changed>,
+        /// Models whose imported price is not in the list any more; it goes on counting.
+        pub(super) gone: Vec<String>,
+        /// Prices that move far.
+        pub(super) large: Vec<Large>,
+        /// Models of which an operator typed a price, which goes on counting.
+        pub(super) overruled: Vec<String>,
+        /// Entries that cannot be taken as they are.
+        pub(super) refused: Vec<Refused>,
+    }
 }
 
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Counts {
-    added: usize,
-    changed: usize,
-    unchanged: usize,
-    gone: usize,
-    large: usize,
-    without_price: usize,
-    refused: usize,
+view! {
+    #[derive(Debug, Default, Serialize)]
+    pub(super) struct Counts {
+        added: usize,
+        changed: usize,
+        unchanged: usize,
+        gone: usize,
+        large: usize,
+        without_price: usize,
+        refused: usize,
+    }
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Added {
-    model: String,
-    price: Price,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct Added {
+        model: String,
+        price: Price,
+    }
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Changed {
-    model: String,
-    before: Price,
-    after: Price,
+view! {
+    #[derive(Debug, Serialize)]
+    pub(super) struct Changed {
+        model: String,
+        before: Price,
+        after: Price,
+    }
 }
 
-/// One amount that moves far.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Large {
-    model: String,
-    field: String,
-    before: Money,
-    after: Money,
+view! {
+    /// One amount that moves far.
+    #[derive(Debug, PartialEq, Eq, Serialize)]
+    pub(super) struct Large {
+        model: String,
+        field: String,
+        before: Money,
+        after: Money,
+    }
 }
 
 /// What in a list is new.

@@ -2,6 +2,7 @@
 
 mod api;
 mod configuration;
+mod described;
 mod health;
 pub(crate) mod house;
 mod limits;

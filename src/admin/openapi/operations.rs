@@ -1,0 +1,225 @@
+//! What each route does and answers, a line per handler. What it takes is told by its handler's arguments.
+
+use std::any::type_name;
+
+use serde_json::{Value, json};
+
+use super::super::statistics::{MOST_SUBJECTS, SUBJECTS};
+use super::super::{
+    billing, configuration,
+    error::Code,
+    events, keys, ledger, live, me, overview, price_import, prices, provider_prices, providers,
+    query::{LARGEST_PAGE, Listed, PAGE},
+    quotas, repricing, requests,
+    schema::{Book, Schema},
+    settings, statistics, users,
+    values::Model,
+};
+use crate::{current::billing::Billing, metrics};
+use actors::dispatcher::decisions::Decision;
+
+/// What is told of a handler.
+pub(super) struct Told {
+    /// Its own path.
+    pub(super) handler: &'static str,
+    /// What it does.
+    pub(super) summary: &'static str,
+    /// The status of a yes.
+    pub(super) status: u16,
+    /// The media type of a yes.
+    pub(super) media: &'static str,
+    /// The schema of a yes; none where there is no body.
+    pub(super) answer: Option<fn(&mut Book) -> Value>,
+    /// Parameters, with the schema of each.
+    pub(super) parameters: Vec<(&'static str, Value)>,
+    /// Parts of the path that are not just text.
+    pub(super) places: Vec<(&'static str, Value)>,
+    /// Why it may refuse, beyond what its arguments tell.
+    pub(super) codes: Vec<Code>,
+}
+
+/// The beginning of a line: by itself the answer is 204 without a body.
+fn told<H>(_: H, summary: &'static str) -> Told {
+    Told {
+        handler: type_name::<H>(),
+        summary,
+        status: 204,
+        media: "application/json",
+        answer: None,
+        parameters: Vec::new(),
+        places: Vec::new(),
+        codes: Vec::new(),
+    }
+}
+
+impl Told {
+    /// It answers with a `T`.
+    fn gives<T: Schema>(self) -> Self {
+        Self { status: 200, answer: Some(T::schema), ..self }
+    }
+
+    /// It answers with a text in a form of its own.
+    fn writes(self, media: &'static str) -> Self {
+        Self { media, ..self.gives::<String>() }
+    }
+
+    /// It makes a `T`.
+    fn makes<T: Schema>(self) -> Self {
+        Self { status: 201, ..self.gives::<T>() }
+    }
+
+    /// It answers with a list of `T`.
+    fn lists<T: Schema>(self) -> Self {
+        self.gives::<Listed<T>>()
+    }
+
+    /// It takes the parameter `name`.
+    fn by(mut self, name: &'static str, schema: Value) -> Self {
+        self.parameters.push((name, schema));
+        self
+    }
+
+    /// It takes `limit`.
+    fn limited(self) -> Self {
+        self.by("limit", json!({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE}))
+    }
+
+    /// It takes `cursor`, the number of a row, and `limit`.
+    fn paged(self) -> Self {
+        self.by("cursor", number()).limited()
+    }
+
+    /// The part `name` of its path is one of these.
+    fn place(mut self, name: &'static str, schema: Value) -> Self {
+        self.places.push((name, schema));
+        self
+    }
+
+    /// It may refuse with `code`.
+    fn may(mut self, code: Code) -> Self {
+        self.codes.push(code);
+        self
+    }
+}
+
+fn number() -> Value {
+    json!({"type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX})
+}
+
+fn text() -> Value {
+    json!({"type": "string"})
+}
+
+fn moment() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+fn flag() -> Value {
+    json!({"type": "boolean", "default": false})
+}
+
+fn names(all: &[&str]) -> Value {
+    json!({"type": "string", "enum": all})
+}
+
+fn kinds() -> Value {
+    names(&["users", "keys", "providers"])
+}
+
+fn facets() -> Value {
+    names(&["user", "key", "provider", "model", "client"])
+}
+
+fn buckets() -> Value {
+    names(&["hour", "day", "week", "month"])
+}
+
+fn few() -> Value {
+    json!({"type": "integer", "minimum": 1, "maximum": MOST_SUBJECTS, "default": SUBJECTS})
+}
+
+fn model() -> Value {
+    Model::schema(&mut Book::default())
+}
+
+/// Every handler of the table.
+#[rustfmt::skip]
+pub(super) fn all() -> Vec<Told> {
+    vec![
+        told(providers::create, "Make a provider").makes::<providers::View>(),
+        told(providers::list, "List the providers").paged().lists::<providers::View>(),
+        told(providers::show, "Show a provider").gives::<providers::View>(),
+        told(providers::update, "Change a provider: what is absent stays, null goes back to the default").gives::<providers::View>(),
+        told(providers::remove, "Remove a provider; streams under way end normally"),
+        told(live::set_breaker, "Open or close a provider's breaker").gives::<live::ActorView>(),
+        told(provider_prices::list, "List the prices in force and to come at one provider").lists::<provider_prices::View>(),
+        told(provider_prices::put, "Set a model's price at one provider").place("model", model()).gives::<provider_prices::View>(),
+        told(provider_prices::remove, "Remove a model's price at one provider").place("model", model()),
+
+        told(users::create, "Make a user").makes::<users::View>(),
+        told(users::list, "List the users").paged().lists::<users::View>(),
+        told(users::show, "Show a user").gives::<users::View>(),
+        told(users::update, "Change a user: what is absent stays, null goes back to the default").gives::<users::View>(),
+        told(users::remove, "Remove a user with all keys"),
+        told(keys::create, "Make an api key; the answer is the only place it is ever shown").makes::<keys::Made>(),
+        told(keys::list, "List a user's keys").paged().lists::<keys::View>(),
+        told(keys::update, "Change a key: what is absent stays, null goes back to the default").gives::<keys::View>(),
+        told(keys::remove, "Remove a key; it is refused from the next request on"),
+
+        told(me::show, "Show who is asking, with rights and quota").gives::<me::View>(),
+
+        told(settings::show, "Show the settings of the system").gives::<settings::View>(),
+        told(settings::update, "Change the settings of the system").gives::<settings::View>(),
+
+        told(configuration::show, "Show every setting in force and where it came from").gives::<configuration::View<'static>>(),
+        told(events::listen, "Follow what happens: a snapshot, then changes").by("topics", text()).writes("text/event-stream"),
+
+        told(quotas::show, "Show what an account may use and has used").place("kind", kinds()).gives::<quotas::View>(),
+        told(quotas::reset, "Empty windows: they count from now on").place("kind", kinds()).gives::<quotas::View>(),
+        told(quotas::raise, "Raise a limit for a while").place("kind", kinds()).gives::<quotas::View>(),
+        told(ledger::reservations, "List what requests under way have reserved")
+            .by("state", json!({"type": "string", "enum": ["open"]})).lists::<ledger::ReservationView>(),
+        told(ledger::drift, "List balances that are not the sum of their rows; empty when the books are sound").lists::<ledger::DriftView>(),
+        told(ledger::audit, "List what operators did, newest first").paged().lists::<ledger::AuditView>(),
+
+        told(prices::list, "List the prices in force").by("cursor", text())
+            .by("source", json!({"type": "string", "enum": ["manual", "imported", "builtin"]})).limited().lists::<prices::View>(),
+        told(price_import::upload, "Take in a price list").by("dry_run", flag()).by("accept_large_changes", flag())
+            .may(Code::LargeChanges).gives::<price_import::Report>(),
+        told(price_import::fetch, "Take in the price list at the configured address").by("dry_run", flag()).by("accept_large_changes", flag())
+            .may(Code::NotFound).may(Code::LargeChanges).may(Code::PriceSourceFailed).may(Code::Invalid).may(Code::MalformedJson)
+            .gives::<price_import::Report>(),
+        told(price_import::list, "List the price lists that were taken in").paged().lists::<price_import::View>(),
+        told(prices::unpriced, "List the models that were served without a price since the start").lists::<prices::UnpricedView>(),
+        told(prices::show, "List every price a model had, has and will have").place("model", model()).lists::<prices::View>(),
+        told(prices::put, "Set a model's price").place("model", model()).gives::<prices::View>(),
+        told(prices::remove, "Remove a typed price; an imported one counts again").place("model", model()),
+
+        told(billing::show, "Show how requests are charged").gives::<Billing>(),
+        told(billing::update, "Change how requests are charged").gives::<Billing>(),
+
+        told(statistics::statistics, "Show what requests came to over time").by("by", facets()).by("bucket", buckets())
+            .by("from", moment()).by("to", moment()).by("user_id", number()).by("key_id", number()).by("provider_id", number())
+            .by("model", text()).by("client", text()).by("limit", few()).gives::<statistics::StatisticsView>(),
+        told(statistics::leaderboard, "Rank users, keys, providers, models or clients").by("by", facets())
+            .by("sort", names(&["cost", "requests", "tokens"])).by("period", names(&["day", "week", "month", "all"]))
+            .by("limit", few()).gives::<statistics::LeaderboardView>(),
+        told(overview::overview, "Show what is going on, and today against yesterday").gives::<overview::OverviewView>(),
+        told(overview::availability, "Show who of the providers answered").by("bucket", buckets()).by("from", moment())
+            .by("to", moment()).by("provider_id", number()).gives::<overview::AvailabilityView>(),
+
+        told(requests::list, "List requests, newest first")
+            .by("user_id", number()).by("key_id", number()).by("provider_id", number()).by("model", text())
+            .by("status", json!({"type": "integer", "minimum": 0, "maximum": u16::MAX})).by("session", text())
+            .by("from", moment()).by("to", moment()).by("cursor", text()).limited().lists::<requests::View>(),
+        told(repricing::reprice, "Charge requests that had no price, at the prices of now").gives::<repricing::Report>(),
+        told(requests::show, "Show a request with attempts, decision chain, usage and cost")
+            .place("id", json!({"type": "string", "format": "uuid"})).gives::<requests::WholeView>(),
+        told(live::sessions, "List conversations and the providers they are bound to").limited().lists::<live::BindingView>(),
+        told(live::unbind, "Forget a conversation's binding").place("id", text()),
+        told(live::actors, "List the actors").lists::<live::ActorView>(),
+        told(live::actor, "Show an actor").gives::<live::ActorView>(),
+        told(metrics::show, "Show all metrics in Prometheus' text format").writes("text/plain"),
+        told(live::simulate, "Show the decision that would be made").gives::<Decision>(),
+    ]
+}
