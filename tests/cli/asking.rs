@@ -156,7 +156,7 @@ fn drain_finds_its_server_by_the_data_directory_and_waits_for_its_end() {
 }
 
 #[test]
-fn a_backup_of_a_running_server_is_whole_and_a_new_one_starts_from_it() {
+fn a_backup_of_a_running_server_is_whole_and_the_doctor_finds_it_sound() {
     let house = House::open();
     house.must(&["user", "add", "ada"]);
     let copy = house.path("copy.db");
