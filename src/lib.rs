@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod boot;
 pub mod cli;
+pub mod client_address;
 pub mod compat;
 pub mod config;
 pub mod current;

@@ -15,7 +15,7 @@ mod relay;
 mod routes;
 mod stream;
 
-use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -116,20 +116,6 @@ impl Proxy {
             return Err(Refused::CannotRecord);
         }
         Ok(())
-    }
-
-    /// Where the client is: the peer, or what a trusted proxy says of it (C-27).
-    fn client_address(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let peer = request.peer_addr()?.ip();
-        let trusted = |address: &IpAddr| self.trusted_proxies.iter().any(|network| network.contains(address));
-        if !trusted(&peer) {
-            return Some(peer);
-        }
-        // The nearest address that no trusted proxy of ours has, read from our side.
-        let forwarded = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
-        let hops: Vec<IpAddr> =
-            forwarded.flat_map(|value| value.split(',')).map_while(|hop| hop.trim().parse().ok()).collect();
-        Some(hops.into_iter().rev().find(|hop| !trusted(hop)).unwrap_or(peer))
     }
 
     /// Takes a record down and counts it; says its number. `priced` is the model whose price it had.

@@ -34,6 +34,7 @@ use super::{
     refusal::Refused,
 };
 use crate::{
+    client_address::client_address,
     current::{Version, keys::Caller},
     journal::{
         fault,
@@ -92,7 +93,7 @@ impl Dispatch {
         let arrived = clock.now();
         let mut record = Record::new(id, clock.wall(arrived));
         record.format = Some(format);
-        record.client_address = proxy.client_address(request);
+        record.client_address = client_address(request, &proxy.trusted_proxies);
         record.user_agent = request
             .headers()
             .get(USER_AGENT)
