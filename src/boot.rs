@@ -288,7 +288,7 @@ impl Rooms {
             tracer,
             drain: drain.clone(),
             max_body_bytes: config.server.max_body_bytes,
-            trusted_proxies: config.server.trusted_proxies,
+            trusted_proxies: config.server.trusted_proxies.clone(),
             meters: Arc::clone(&meters),
         });
         let ops = Data::new(Ops::new(ops::Parts {
@@ -315,6 +315,7 @@ impl Rooms {
             recorder,
             token,
             digester: digester.clone(),
+            trusted_proxies: config.server.trusted_proxies,
             process,
             events,
             price_source: config.prices.source_url.map(|url| Fetch::new(&upstream, url)),

@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web::Data};
 
 use super::{
     Admin, Answer, Topic,
+    author::Signed,
     body::{Body, body},
     change,
     prices::MAX_FEE_USD,
@@ -29,8 +30,8 @@ pub(super) async fn show(admin: Data<Admin>) -> Answer {
 }
 
 /// `PATCH /api/v1/settings/billing`
-pub(super) async fn update(admin: Data<Admin>, Body(body): Body<BillingBody>) -> Answer {
-    let store = admin.store.clone();
+pub(super) async fn update(admin: Data<Admin>, Signed(by): Signed, Body(body): Body<BillingBody>) -> Answer {
+    let store = admin.store.signed(by);
     let write = async move {
         let before: Billing = store.setting(BILLING).await?.unwrap_or_default();
         let usual = Billing::default();

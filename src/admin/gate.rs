@@ -23,6 +23,7 @@ use super::{
     Admin, Principal, Right,
     access::identify,
     error::{Code, Problem},
+    refusals,
 };
 use crate::logging;
 
@@ -41,10 +42,12 @@ pub(super) async fn pass(
         Err(problem) => request.error_response(problem),
         Ok(()) => match logging::request::within(id, caught(next.call(request))).await {
             Ok(response) => response?,
-            Err(problem) => ServiceResponse::from_err(problem, told),
+            Err(problem) => ServiceResponse::from_err(problem, told.clone()),
         },
     };
-    let cause = response.response().error().and_then(|error| error.as_error::<Problem>()?.cause());
+    let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
+    let cause = problem.and_then(Problem::cause);
+    refusals::note(&told, response.status(), problem.map(Problem::code));
     if let Some(cause) = cause {
         log::error!(request:% = id; "admin: {method} {path}: {cause}");
     }
@@ -71,9 +74,9 @@ fn check(right: Right, request: &ServiceRequest) -> Result<(), Problem> {
     let admin = request.app_data::<Data<Admin>>();
     let admin = admin.ok_or_else(|| Problem::internal("the control plane was mounted without its state"))?;
     let principal = identify(admin, request.headers())?;
-    may(&principal, right, request.method())?;
+    let may = may(&principal, right, request.method());
     request.extensions_mut().insert(principal);
-    Ok(())
+    may
 }
 
 fn may(principal: &Principal, right: Right, method: &Method) -> Result<(), Problem> {

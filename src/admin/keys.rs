@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{
     Admin, Answer, Principal, Topic,
+    author::Signed,
     body::{Body, Flaws, body},
     change,
     error::Problem,
@@ -92,7 +93,13 @@ impl From<Key> for View {
 }
 
 /// `POST /api/v1/users/{id}/keys`.
-pub(super) async fn create(admin: Data<Admin>, me: Principal, user: Id, Body(body): Body<KeyBody>) -> Answer {
+pub(super) async fn create(
+    admin: Data<Admin>,
+    me: Principal,
+    Signed(by): Signed,
+    user: Id,
+    Body(body): Body<KeyBody>,
+) -> Answer {
     me.change_of(UserId(user.0), "user")?;
     let mut flaws = Flaws::default();
     let name = body.name.required("name", &mut flaws);
@@ -107,7 +114,7 @@ pub(super) async fn create(admin: Data<Admin>, me: Principal, user: Id, Body(bod
     };
     let secret = NewApiKey::generate(&admin.digester);
     let key = secret.reveal().to_owned();
-    let store = admin.store.clone();
+    let store = admin.store.signed(by);
     let write = async move {
         let user = store.user(UserId(user.0)).await?;
         me.bound_key(&user, &Limits::default(), Some(&new.groups), Some(&new.limits))?;
@@ -128,8 +135,14 @@ pub(super) async fn list(admin: Data<Admin>, me: Principal, user: Id, mut query:
 }
 
 /// `PATCH /api/v1/keys/{id}`: what is given changes, `null` goes back to the default.
-pub(super) async fn update(admin: Data<Admin>, me: Principal, id: Id, Body(body): Body<KeyBody>) -> Answer {
-    let (id, store) = (KeyId(id.0), admin.store.clone());
+pub(super) async fn update(
+    admin: Data<Admin>,
+    me: Principal,
+    Signed(by): Signed,
+    id: Id,
+    Body(body): Body<KeyBody>,
+) -> Answer {
+    let (id, store) = (KeyId(id.0), admin.store.signed(by));
     let changed = change(admin, Topic::Keys, async move { apply(&store, &me, id, body).await });
     Ok(HttpResponse::Ok().json(View::from(changed.await?)))
 }
@@ -156,8 +169,8 @@ async fn apply(store: &Store, me: &Principal, id: KeyId, body: KeyBody) -> Resul
 }
 
 /// `DELETE /api/v1/keys/{id}`: refused from the next request on.
-pub(super) async fn remove(admin: Data<Admin>, me: Principal, id: Id) -> Answer {
-    let store = admin.store.clone();
+pub(super) async fn remove(admin: Data<Admin>, me: Principal, Signed(by): Signed, id: Id) -> Answer {
+    let store = admin.store.signed(by);
     let write = async move {
         me.change_of(store.key(KeyId(id.0)).await?.user_id, "api key")?;
         Ok(store.delete_key(KeyId(id.0)).await?)

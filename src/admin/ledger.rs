@@ -1,4 +1,4 @@
-//! The books as a whole: what is reserved, whether they agree, and what operators did to them by hand.
+//! The books as a whole: what is reserved, and whether they agree.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,6 @@ use actors::{
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{
     Admin, Answer,
@@ -18,7 +17,7 @@ use super::{
     query::{Listed, Query},
     schema::view,
 };
-use crate::store::{Audited, Drift};
+use crate::store::Drift;
 
 view! {
     /// A balance that is not the sum of what it is made from.
@@ -38,20 +37,6 @@ view! {
     }
 }
 
-view! {
-    /// A line of the audit log as shown.
-    #[derive(Debug, Serialize)]
-    pub(super) struct AuditView {
-        id: i64,
-        at: DateTime<Utc>,
-        who: String,
-        action: String,
-        subject: String,
-        before: Option<Value>,
-        after: Option<Value>,
-    }
-}
-
 impl From<Drift> for DriftView {
     fn from(drift: Drift) -> Self {
         Self {
@@ -62,12 +47,6 @@ impl From<Drift> for DriftView {
             entries_requests: drift.requests,
             balance_requests: drift.counted,
         }
-    }
-}
-
-impl From<Audited> for AuditView {
-    fn from(Audited { id, at, who, action, subject, before, after }: Audited) -> Self {
-        Self { id, at, who, action, subject, before, after }
     }
 }
 
@@ -116,12 +95,4 @@ pub(super) async fn drift(admin: Data<Admin>, query: Query) -> Answer {
     query.finish()?;
     admin.settle_log().await;
     Listed::whole(admin.store.drift().await?.into_iter().map(DriftView::from).collect())
-}
-
-/// `GET /api/v1/audit`: newest first.
-pub(super) async fn audit(admin: Data<Admin>, mut query: Query) -> Answer {
-    let (after, limit) = query.take_page();
-    query.finish()?;
-    let page = admin.store.audit_log(after, limit).await?;
-    Listed::answer(page.items.into_iter().map(AuditView::from).collect(), page.next.map(|cursor| cursor.0))
 }

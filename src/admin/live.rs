@@ -15,16 +15,18 @@ use actors::{
 use percent_encoding::percent_decode_str;
 use protocol::{Format, Operation};
 use serde::Serialize;
+use serde_json::json;
 
 use super::{
     Admin, Answer,
+    author::Signed,
     body::{Body, Flaws, body},
     error::{Code, FlawCode, Problem},
     query::{Id, Listed, Query},
     schema::view,
     values::{Model, RowId, Text},
 };
-use crate::store::StoreError;
+use crate::store::{Deed, StoreError};
 
 body! {
     /// What to do with a breaker.
@@ -100,17 +102,27 @@ pub(super) async fn actor(admin: Data<Admin>, request: HttpRequest) -> Answer {
 }
 
 /// `POST /api/v1/providers/{id}/breaker`; the answer is the provider's actor.
-pub(super) async fn set_breaker(admin: Data<Admin>, id: Id, Body(body): Body<BreakerBody>) -> Answer {
+pub(super) async fn set_breaker(
+    admin: Data<Admin>,
+    Signed(author): Signed,
+    id: Id,
+    Body(body): Body<BreakerBody>,
+) -> Answer {
     let mut flaws = Flaws::default();
     let wish = body.state.required("state", &mut flaws);
     flaws.check()?;
     let id = ProviderId(id.0);
     let card = admin.current.cards().iter().find(|card| card.id == id).cloned();
     let card = card.ok_or_else(|| Problem::not_found("provider"))?;
-    if let Some(wish) = wish
-        && !admin.gateway.set_breaker(id, wish).await?
-    {
-        return Err(Undelivered::Lost.into());
+    if let Some(wish) = wish {
+        if !admin.gateway.set_breaker(id, wish).await? {
+            return Err(Undelivered::Lost.into());
+        }
+        let state = if wish == SetBreaker::Open { "open" } else { "closed" };
+        let after = Some(json!({"state": state}));
+        let subject = format!("provider/{}", id.0);
+        let deed = Deed { author, action: "breaker.set", subject, before: None, after };
+        admin.store.remember(deed, &[]).await?;
     }
     let actor = admin.gateway.actor(PROVIDER, &card.name).await;
     let actor = actor.ok_or_else(|| Problem::not_found("provider"))?;
@@ -131,12 +143,15 @@ pub(super) async fn sessions(admin: Data<Admin>, mut query: Query) -> Answer {
 }
 
 /// `DELETE /api/v1/sessions/{id}`: the next request of that conversation chooses anew.
-pub(super) async fn unbind(admin: Data<Admin>, request: HttpRequest) -> Answer {
+pub(super) async fn unbind(admin: Data<Admin>, Signed(author): Signed, request: HttpRequest) -> Answer {
     let session: Result<SessionId, _> = request.match_info().query("id").parse();
     let session = session.map_err(|_| Problem::not_found("session"))?;
     if !admin.gateway.unbind(session).await? {
         return Err(Problem::not_found("session"));
     }
+    let (action, subject) = ("session.unbind", format!("session/{session}"));
+    let deed = Deed { author, action, subject, before: None, after: None };
+    admin.store.remember(deed, &[]).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -8,6 +8,8 @@
 //! [`Current`] read again, in a task that goes on when the caller hangs up in between (I-41).
 
 mod access;
+mod audit;
+mod author;
 mod billing;
 mod body;
 mod configuration;
@@ -27,6 +29,7 @@ mod provider_prices;
 mod providers;
 mod query;
 mod quotas;
+mod refusals;
 mod repricing;
 mod requests;
 mod routes;
@@ -48,12 +51,16 @@ use std::{
 
 use actix_web::{HttpResponse, web::Data};
 use actors::Gateway;
+use ipnet::IpNet;
 use tokio::{sync::Mutex, time::sleep};
 
-use self::error::{Code, Problem};
 pub use self::{
     access::{Principal, Right},
     routes::{configure, listing},
+};
+use self::{
+    error::{Code, Problem},
+    refusals::Refusals,
 };
 use crate::{
     config::Effective,
@@ -78,12 +85,14 @@ pub struct Admin {
     recorder: Recorder,
     token: AdminToken,
     digester: Digester,
+    trusted_proxies: Vec<IpNet>,
     price_source: Option<PriceSource>,
     process: Vec<Effective>,
     events: Events,
     /// Held from a write until it is in force. Two writes side by side could otherwise read the tables in
     /// one order and publish them in the other, and a deleted key would come back.
     one_at_a_time: Mutex<()>,
+    refusals: Refusals,
     /// By [`Topic`]: whether somebody is catching up.
     behind: [AtomicBool; 4],
 }
@@ -102,6 +111,8 @@ pub struct Parts {
     pub token: AdminToken,
     /// Makes the digests of new api keys.
     pub digester: Digester,
+    /// Peers whose word about a client's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Where price lists may be fetched from, if from anywhere.
     pub price_source: Option<PriceSource>,
     /// What the process was started with.
@@ -130,8 +141,8 @@ impl Admin {
     /// The control plane over these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, gateway, current, recorder, token, digester, price_source, process, events } =
-            parts;
+        let Parts { store, gateway, current, recorder, token, digester, .. } = parts;
+        let Parts { trusted_proxies, price_source, process, events, .. } = parts;
         let (one_at_a_time, behind) = (Mutex::default(), Default::default());
         Self {
             store,
@@ -140,10 +151,12 @@ impl Admin {
             recorder,
             token,
             digester,
+            trusted_proxies,
             price_source,
             process,
             events,
             one_at_a_time,
+            refusals: Refusals::default(),
             behind,
         }
     }

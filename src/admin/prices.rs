@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     Admin, Answer, Topic,
+    author::Signed,
     body::{Body, Flaws, Given, body},
     change,
     error::{FlawCode, Problem},
@@ -173,10 +174,15 @@ impl From<&Listed> for View {
 }
 
 /// `PUT /api/v1/prices/{model}`: whatever was imported.
-pub(super) async fn put(admin: Data<Admin>, request: HttpRequest, Body(body): Body<PriceBody>) -> Answer {
+pub(super) async fn put(
+    admin: Data<Admin>,
+    Signed(by): Signed,
+    request: HttpRequest,
+    Body(body): Body<PriceBody>,
+) -> Answer {
     let model = model(&request)?;
     let (price, effective_from) = body.read(Utc::now())?;
-    let store = admin.store.clone();
+    let store = admin.store.signed(by);
     let write =
         async move { Ok(store.put_prices(PriceSource::Manual, effective_from, vec![(model, price)]).await?) };
     let row = change(admin, Topic::Prices, write).await?.pop();
@@ -210,9 +216,9 @@ pub(super) async fn show(admin: Data<Admin>, request: HttpRequest) -> Answer {
 }
 
 /// `DELETE /api/v1/prices/{model}`: what an operator typed; an imported price counts again.
-pub(super) async fn remove(admin: Data<Admin>, request: HttpRequest) -> Answer {
+pub(super) async fn remove(admin: Data<Admin>, Signed(by): Signed, request: HttpRequest) -> Answer {
     let model = model(&request)?;
-    let store = admin.store.clone();
+    let store = admin.store.signed(by);
     let write = async move { Ok(store.delete_prices(&model, PriceSource::Manual).await?) };
     change(admin, Topic::Prices, write).await?;
     Ok(HttpResponse::NoContent().finish())

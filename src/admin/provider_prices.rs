@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{
     Admin, Answer, Topic,
+    author::Signed,
     body::Body,
     change,
     prices::{PriceBody, model},
@@ -39,13 +40,14 @@ impl From<ProviderPriceRow> for View {
 /// `PUT /api/v1/providers/{id}/prices/{model}`
 pub(super) async fn put(
     admin: Data<Admin>,
+    Signed(by): Signed,
     Id(id): Id,
     request: HttpRequest,
     Body(body): Body<PriceBody>,
 ) -> Answer {
     let model = model(&request)?;
     let (price, effective_from) = body.read(Utc::now())?;
-    let store = admin.store.clone();
+    let store = admin.store.signed(by);
     let write = async move {
         store.provider(ProviderId(id)).await?;
         Ok(store.put_provider_price(ProviderId(id), &model, effective_from, price).await?)
@@ -63,9 +65,14 @@ pub(super) async fn list(admin: Data<Admin>, Id(id): Id) -> Answer {
 }
 
 /// `DELETE /api/v1/providers/{id}/prices/{model}`: the price it has elsewhere counts again.
-pub(super) async fn remove(admin: Data<Admin>, Id(id): Id, request: HttpRequest) -> Answer {
+pub(super) async fn remove(
+    admin: Data<Admin>,
+    Signed(by): Signed,
+    Id(id): Id,
+    request: HttpRequest,
+) -> Answer {
     let model = model(&request)?;
-    let store = admin.store.clone();
+    let store = admin.store.signed(by);
     let write = async move { Ok(store.delete_provider_prices(ProviderId(id), &model).await?) };
     change(admin, Topic::Prices, write).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::{
     Admin, Answer, Topic,
+    author::Signed,
     body::{Body, Flaws, Given, body},
     change,
     error::{FlawCode, Problem},
@@ -179,9 +180,9 @@ fn hint(credential: &Credential) -> Option<String> {
 }
 
 /// `POST /api/v1/providers`.
-pub(super) async fn create(admin: Data<Admin>, body: Body<ProviderBody>) -> Answer {
+pub(super) async fn create(admin: Data<Admin>, Signed(by): Signed, body: Body<ProviderBody>) -> Answer {
     let new = new(body.0)?;
-    let store = admin.store.clone();
+    let store = admin.store.signed(by);
     let made = change(admin, Topic::Providers, async move { Ok(store.create_provider(new).await?) });
     Ok(HttpResponse::Created().json(View::from(made.await?)))
 }
@@ -200,15 +201,20 @@ pub(super) async fn show(admin: Data<Admin>, id: Id) -> Answer {
 }
 
 /// `PATCH /api/v1/providers/{id}`: what is given changes, `null` goes back to the default.
-pub(super) async fn update(admin: Data<Admin>, id: Id, body: Body<ProviderBody>) -> Answer {
-    let (id, store) = (ProviderId(id.0), admin.store.clone());
+pub(super) async fn update(
+    admin: Data<Admin>,
+    Signed(by): Signed,
+    id: Id,
+    body: Body<ProviderBody>,
+) -> Answer {
+    let (id, store) = (ProviderId(id.0), admin.store.signed(by));
     let changed = change(admin, Topic::Providers, async move { apply(&store, id, body.0).await });
     Ok(HttpResponse::Ok().json(View::from(changed.await?)))
 }
 
 /// `DELETE /api/v1/providers/{id}`: what is under way there goes on.
-pub(super) async fn remove(admin: Data<Admin>, id: Id) -> Answer {
-    let store = admin.store.clone();
+pub(super) async fn remove(admin: Data<Admin>, Signed(by): Signed, id: Id) -> Answer {
+    let store = admin.store.signed(by);
     change(admin, Topic::Providers, async move { Ok(store.delete_provider(ProviderId(id.0)).await?) })
         .await?;
     Ok(HttpResponse::NoContent().finish())

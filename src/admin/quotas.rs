@@ -25,6 +25,7 @@ use serde_json::json;
 
 use super::{
     Admin, Answer, Principal, Right,
+    author::Signed,
     body::{Body, Flaws, body},
     error::{Code, FlawCode, Problem},
     limits::Dollars,
@@ -35,7 +36,7 @@ use super::{
 };
 use crate::{
     journal::balances::{EntryKind, LedgerEntry},
-    store::Deed,
+    store::{Author, Deed},
 };
 
 body! {
@@ -147,7 +148,7 @@ fn sees(me: &Principal, subject: &Subject) -> bool {
 /// `POST /api/v1/quotas/{users|keys|providers}/{id}/reset`: counts from now on; what is reserved stays.
 pub(super) async fn reset(
     admin: Data<Admin>,
-    me: Principal,
+    Signed(by): Signed,
     request: HttpRequest,
     id: Id,
     Body(body): Body<ResetBody>,
@@ -156,13 +157,13 @@ pub(super) async fn reset(
     let subject = subject(&admin, &request, id).await?;
     let spans = body.window.map(|span| vec![span]).or(Span::ALL.to_vec());
     let note = body.note.map(|text| text.0).or(String::new());
-    let done = undisturbed(admin.clone(), async move { empty(&admin, &me, &subject, &spans, &note).await });
+    let done = undisturbed(admin.clone(), async move { empty(&admin, by, &subject, &spans, &note).await });
     Ok(HttpResponse::Ok().json(done.await?))
 }
 
 async fn empty(
     admin: &Admin,
-    me: &Principal,
+    author: Author,
     subject: &Subject,
     spans: &[Span],
     note: &str,
@@ -187,7 +188,7 @@ async fn empty(
     }
     let after = quota(admin, subject).await?;
     let deed = Deed {
-        who: me.name.to_string(),
+        author,
         action: "quota.reset",
         subject: before.account.to_string(),
         before: Some(json!({"windows": before.windows})),
@@ -200,7 +201,7 @@ async fn empty(
 /// `POST /api/v1/quotas/{users|keys|providers}/{id}/raise`: a higher limit for a while.
 pub(super) async fn raise(
     admin: Data<Admin>,
-    me: Principal,
+    Signed(by): Signed,
     request: HttpRequest,
     id: Id,
     Body(body): Body<RaiseBody>,
@@ -223,16 +224,13 @@ pub(super) async fn raise(
     let note = body.note.map(|text| text.0).or(String::new());
     let minute = Minute::of(now);
     let done =
-        undisturbed(
-            admin.clone(),
-            async move { lift(&admin, &me, subject, span, raise, minute, note).await },
-        );
+        undisturbed(admin.clone(), async move { lift(&admin, by, subject, span, raise, minute, note).await });
     Ok(HttpResponse::Ok().json(done.await?))
 }
 
 async fn lift(
     admin: &Admin,
-    me: &Principal,
+    author: Author,
     subject: Subject,
     span: Span,
     raise: Raise,
@@ -249,7 +247,7 @@ async fn lift(
     }
     let after = json!({"window": span, "amount": raise.to, "expires_at": raise.until, "note": note});
     let deed = Deed {
-        who: me.name.to_string(),
+        author,
         action: "quota.raise",
         subject: before.account.to_string(),
         before: Some(json!({"windows": before.windows})),

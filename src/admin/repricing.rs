@@ -19,7 +19,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Admin, Answer, Principal,
+    Admin, Answer,
+    author::Signed,
     body::{Body, body},
     error::{Code, Problem},
     schema::view,
@@ -29,7 +30,7 @@ use super::{
 use crate::{
     current::prices::{Asked, PriceList},
     journal::record::{Record, Settlement},
-    store::{Correction, Deed, RequestCursor, RequestFilter, StoreError},
+    store::{Author, Correction, Deed, RequestCursor, RequestFilter, StoreError},
 };
 
 /// Requests looked at in one call, unless told.
@@ -94,7 +95,7 @@ struct Wish {
 }
 
 /// `POST /api/v1/requests/reprice`: charges requests that had no price, at the prices of now.
-pub(super) async fn reprice(admin: Data<Admin>, me: Principal, Body(body): Body<RepriceBody>) -> Answer {
+pub(super) async fn reprice(admin: Data<Admin>, Signed(by): Signed, Body(body): Body<RepriceBody>) -> Answer {
     let cursor = body.cursor.map(|text| Some(text.0)).or(None);
     let after = cursor.map(|text| text.parse().map_err(|error: StoreError| Problem::from(error)));
     let wish = Wish {
@@ -111,11 +112,11 @@ pub(super) async fn reprice(admin: Data<Admin>, me: Principal, Body(body): Body<
         note: body.note.map(|text| text.0).or("repriced".to_owned()),
     };
     admin.settle_log().await;
-    let done = undisturbed(admin.clone(), async move { charge(&admin, &me, wish).await });
+    let done = undisturbed(admin.clone(), async move { charge(&admin, by, wish).await });
     Ok(HttpResponse::Ok().json(done.await?))
 }
 
-async fn charge(admin: &Admin, me: &Principal, wish: Wish) -> Result<Report, Problem> {
+async fn charge(admin: &Admin, by: Author, wish: Wish) -> Result<Report, Problem> {
     let Wish { filter, after, limit, dry_run, note } = wish;
     let page = admin.store.requests(filter, after, limit).await?;
     let (seen, next_cursor) = (page.items.len(), page.next.map(|cursor| cursor.to_string()));
@@ -139,7 +140,7 @@ async fn charge(admin: &Admin, me: &Principal, wish: Wish) -> Result<Report, Pro
     }
     let amount_usd = corrected.iter().fold(Pico::ZERO, |sum, view| sum + view.amount_usd);
     if !dry_run && !corrections.is_empty() {
-        post(admin, me, corrections, &note, amount_usd).await?;
+        post(admin, by, corrections, &note, amount_usd).await?;
     }
     Ok(Report { dry_run, seen, still_unpriced, corrected, amount_usd, next_cursor })
 }
@@ -161,7 +162,7 @@ fn cost(admin: &Admin, prices: &PriceList, record: &Record, now: DateTime<Utc>) 
 
 async fn post(
     admin: &Admin,
-    me: &Principal,
+    author: Author,
     corrections: Vec<Correction>,
     note: &str,
     amount: Pico,
@@ -169,7 +170,7 @@ async fn post(
     let accounts: BTreeSet<AccountId> =
         corrections.iter().flat_map(|correction| correction.accounts().iter().copied()).collect();
     let deed = Deed {
-        who: me.name.to_string(),
+        author,
         action: "requests.reprice",
         subject: format!("{} requests", corrections.len()),
         before: None,

@@ -14,7 +14,7 @@ use actix_web::{
 };
 
 use super::{
-    Right, billing, configuration,
+    Right, audit, billing, configuration,
     error::{Code, Problem},
     events, gate, keys, ledger, live, me,
     openapi::{self, Asked, Asks},
@@ -85,7 +85,7 @@ fn table() -> Vec<Entry> {
         entry(POST,   "/api/v1/quotas/{kind}/{id}/raise", Operate, quotas::raise),
         entry(GET,    "/api/v1/ledger/reservations",     Read,    ledger::reservations),
         entry(GET,    "/api/v1/ledger/drift",            Read,    ledger::drift),
-        entry(GET,    "/api/v1/audit",                   Read,    ledger::audit),
+        entry(GET,    "/api/v1/audit",                   Read,    audit::list),
 
         entry(GET,    "/api/v1/prices",                  Read,    prices::list),
         entry(POST,   "/api/v1/prices/import",           Admin,   price_import::upload),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     Admin, Answer, Topic,
+    author::Signed,
     body::{Body, body},
     change,
     error::Problem,
@@ -82,8 +83,8 @@ pub(super) async fn show(admin: Data<Admin>) -> Answer {
 }
 
 /// `PATCH /api/v1/settings`: what is given changes, `null` goes back to the default.
-pub(super) async fn update(admin: Data<Admin>, Body(body): Body<SettingsBody>) -> Answer {
-    let store = admin.store.clone();
+pub(super) async fn update(admin: Data<Admin>, Signed(by): Signed, Body(body): Body<SettingsBody>) -> Answer {
+    let store = admin.store.signed(by);
     let changed = change(admin.clone(), Topic::Settings, async move { apply(&store, body).await }).await?;
     Ok(HttpResponse::Ok().json(view(&admin, &changed)))
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     Admin, Answer, Principal, Topic,
+    author::Signed,
     body::{Body, Flaws, body},
     change,
     error::Problem,
@@ -72,7 +73,7 @@ impl From<User> for View {
 }
 
 /// `POST /api/v1/users`.
-pub(super) async fn create(admin: Data<Admin>, Body(body): Body<UserBody>) -> Answer {
+pub(super) async fn create(admin: Data<Admin>, Signed(by): Signed, Body(body): Body<UserBody>) -> Answer {
     let mut flaws = Flaws::default();
     let name = body.name.required("name", &mut flaws);
     flaws.check()?;
@@ -85,7 +86,7 @@ pub(super) async fn create(admin: Data<Admin>, Body(body): Body<UserBody>) -> An
         expires_at: body.expires_at.map(|at| Some(at.0)).or(None),
         enabled: body.enabled.or(true),
     };
-    let store = admin.store.clone();
+    let store = admin.store.signed(by);
     let made = change(admin, Topic::Keys, async move { Ok(store.create_user(new).await?) }).await?;
     Ok(HttpResponse::Created().json(View::from(made)))
 }
@@ -105,8 +106,13 @@ pub(super) async fn show(admin: Data<Admin>, me: Principal, id: Id) -> Answer {
 }
 
 /// `PATCH /api/v1/users/{id}`: what is given changes, `null` goes back to the default.
-pub(super) async fn update(admin: Data<Admin>, id: Id, Body(body): Body<UserBody>) -> Answer {
-    let (id, store) = (UserId(id.0), admin.store.clone());
+pub(super) async fn update(
+    admin: Data<Admin>,
+    Signed(by): Signed,
+    id: Id,
+    Body(body): Body<UserBody>,
+) -> Answer {
+    let (id, store) = (UserId(id.0), admin.store.signed(by));
     let changed = change(admin, Topic::Keys, async move { apply(&store, id, body).await });
     Ok(HttpResponse::Ok().json(View::from(changed.await?)))
 }
@@ -130,8 +136,8 @@ async fn apply(store: &Store, id: UserId, body: UserBody) -> Result<User, Proble
 }
 
 /// `DELETE /api/v1/users/{id}`, with all the user's keys.
-pub(super) async fn remove(admin: Data<Admin>, id: Id) -> Answer {
-    let store = admin.store.clone();
+pub(super) async fn remove(admin: Data<Admin>, Signed(by): Signed, id: Id) -> Answer {
+    let store = admin.store.signed(by);
     change(admin, Topic::Keys, async move { Ok(store.delete_user(UserId(id.0)).await?) }).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -6,10 +6,12 @@ use actors::{
 };
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection as _, RunQueryDsl};
+use serde::Serialize;
 
 use super::{
     Store,
+    audit::{NOTHING, tell},
     db::db,
     error::StoreError,
     limits::LimitsDoc,
@@ -104,12 +106,18 @@ impl Store {
             created_at: now,
             updated_at: now,
         };
+        let author = self.author();
         let stored: Result<Row, StoreError> = db!(self.engine(), write, conn => {
-            diesel::insert_into(api_keys::table)
-                .values(row)
-                .returning(Row::as_returning())
-                .get_result(conn)
-                .await?
+            conn.transaction(async move |conn| {
+                let made: Row = diesel::insert_into(api_keys::table)
+                    .values(row)
+                    .returning(Row::as_returning())
+                    .get_result(conn)
+                    .await?;
+                tell!(conn, author, "key.create", subject(made.id), NOTHING, Some(&made));
+                Ok::<_, StoreError>(made)
+            })
+            .await?
         });
         match stored {
             Ok(row) => Ok(row.into()),
@@ -168,15 +176,23 @@ impl Store {
             web_login: change.web_login,
             updated_at: At::now(),
         };
-        let row: Option<Row> = db!(self.engine(), write, conn => {
-            diesel::update(api_keys::table.find(id.0))
-                .set(change)
-                .returning(Row::as_returning())
-                .get_result(conn)
-                .await
-                .optional()?
+        let author = self.author();
+        let row: Row = db!(self.engine(), write, conn => {
+            conn.transaction(async move |conn| {
+                let before: Option<Row> =
+                    api_keys::table.find(id.0).select(Row::as_select()).first(conn).await.optional()?;
+                let before = before.ok_or(NOT_FOUND)?;
+                let after: Row = diesel::update(api_keys::table.find(id.0))
+                    .set(change)
+                    .returning(Row::as_returning())
+                    .get_result(conn)
+                    .await?;
+                tell!(conn, author, "key.update", subject(id.0), Some(&before), Some(&after));
+                Ok::<_, StoreError>(after)
+            })
+            .await?
         })?;
-        row.map(Key::from).ok_or(NOT_FOUND)
+        Ok(row.into())
     }
 
     /// Removes a key. Request rows stay.
@@ -184,16 +200,31 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn delete_key(&self, id: KeyId) -> Result<(), StoreError> {
-        let removed: usize = db!(self.engine(), write, conn => {
-            diesel::delete(api_keys::table.find(id.0)).execute(conn).await?
-        })?;
-        if removed == 0 { Err(NOT_FOUND) } else { Ok(()) }
+        let author = self.author();
+        db!(self.engine(), write, conn => {
+            conn.transaction(async move |conn| {
+                let before: Option<Row> = diesel::delete(api_keys::table.find(id.0))
+                    .returning(Row::as_returning())
+                    .get_result(conn)
+                    .await
+                    .optional()?;
+                let before = before.ok_or(NOT_FOUND)?;
+                tell!(conn, author, "key.delete", subject(id.0), Some(&before), NOTHING);
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        })
     }
 }
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "api key" };
 
-#[derive(Queryable, Selectable)]
+/// How the audit log names a key.
+fn subject(id: i64) -> String {
+    format!("key/{id}")
+}
+
+#[derive(Queryable, Selectable, Serialize)]
 #[diesel(table_name = api_keys)]
 struct Row {
     id: i64,

@@ -40,7 +40,7 @@ use diesel_async::RunQueryDsl;
 
 use self::db::{Engine, db};
 pub use self::{
-    audit::{Audited, Deed},
+    audit::{AuditFilter, Audited, Author, Deed, REFUSED},
     db::PoolState,
     directory::DirectoryEntry,
     error::StoreError,
@@ -63,6 +63,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// Who is behind what is asked of this handle, for the audit log.
+    author: Option<Author>,
 }
 
 struct Inner {
@@ -79,7 +81,8 @@ impl Store {
     /// When the URL makes no sense or the directory of an SQLite file cannot be made.
     pub fn open(settings: &StoreSettings, sealer: Sealer) -> Result<Self, StoreError> {
         let engine = Engine::new(settings)?;
-        Ok(Self { inner: Arc::new(Inner { engine, sealer, url: settings.url.clone() }) })
+        let inner = Arc::new(Inner { engine, sealer, url: settings.url.clone() });
+        Ok(Self { inner, author: None })
     }
 
     /// Whether the database answers.

@@ -228,6 +228,7 @@ diesel::table! {
         subject -> Text,
         before -> Nullable<Doc>,
         after -> Nullable<Doc>,
+        address -> Nullable<Text>,
     }
 }
 

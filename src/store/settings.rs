@@ -1,11 +1,13 @@
 //! Settings: what operators change at run time, and what the server must remember about itself.
 
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection as _, RunQueryDsl};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{
     Store,
+    audit::tell,
     db::db,
     error::StoreError,
     schema::settings,
@@ -22,7 +24,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] when the stored document has another shape.
     pub async fn setting<T: DeserializeOwned>(&self, key: &'static str) -> Result<Option<T>, StoreError> {
-        let stored: Option<Json<serde_json::Value>> = db!(self.engine(), read, conn => {
+        let stored: Option<Json<Value>> = db!(self.engine(), read, conn => {
             settings::table.find(key).select(settings::value).first(conn).await.optional()?
         })?;
         stored
@@ -43,14 +45,23 @@ impl Store {
         let value =
             serde_json::to_value(value).map_err(|error| StoreError::invalid(key, error.to_string()))?;
         let values = (settings::value.eq(Json(value)), settings::updated_at.eq(At::now()));
+        let author = self.author();
         db!(self.engine(), write, conn => {
-            diesel::insert_into(settings::table)
-                .values((settings::key.eq(key), values.clone()))
-                .on_conflict(settings::key)
-                .do_update()
-                .set(values)
-                .execute(conn)
-                .await?;
+            conn.transaction(async move |conn| {
+                let before: Option<Json<Value>> =
+                    settings::table.find(key).select(settings::value).first(conn).await.optional()?;
+                let after: Json<Value> = diesel::insert_into(settings::table)
+                    .values((settings::key.eq(key), values.clone()))
+                    .on_conflict(settings::key)
+                    .do_update()
+                    .set(values)
+                    .returning(settings::value)
+                    .get_result(conn)
+                    .await?;
+                tell!(conn, author, "setting.update", format!("setting/{key}"), before.as_ref(), Some(&after));
+                Ok::<_, StoreError>(())
+            })
+            .await?;
         })
     }
 

@@ -27,7 +27,7 @@ use diesel::{
     sql_types::{self, SqlType},
     sqlite::{Sqlite, SqliteValue},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Serialize, Serializer, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{error::StoreError, text::without_nul_escapes};
@@ -56,7 +56,7 @@ pub struct Uid;
 const SCALE: i64 = 12;
 
 /// A stored instant, to the microsecond.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow, Serialize)]
 #[diesel(sql_type = Ts)]
 pub(crate) struct At(pub(crate) DateTime<Utc>);
 
@@ -128,6 +128,12 @@ impl Amount {
 
     fn decimal(&self) -> BigDecimal {
         BigDecimal::new(BigInteger::from(self.0), SCALE)
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.money().serialize(to)
     }
 }
 
@@ -238,7 +244,7 @@ impl FromSql<Uid, Sqlite> for Id {
 }
 
 /// A stored document.
-#[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow, Serialize)]
 #[diesel(sql_type = Doc)]
 pub(crate) struct Json<T>(pub(crate) T);
 

@@ -3,10 +3,12 @@
 use actors::{ids::UserId, ledger::limits::Limits};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection as _, RunQueryDsl};
+use serde::Serialize;
 
 use super::{
     Store,
+    audit::{NOTHING, tell},
     db::db,
     error::StoreError,
     limits::LimitsDoc,
@@ -132,12 +134,18 @@ impl Store {
             created_at: now,
             updated_at: now,
         };
+        let author = self.author();
         let row: Row = db!(self.engine(), write, conn => {
-            diesel::insert_into(users::table)
-                .values(row)
-                .returning(Row::as_returning())
-                .get_result(conn)
-                .await?
+            conn.transaction(async move |conn| {
+                let made: Row = diesel::insert_into(users::table)
+                    .values(row)
+                    .returning(Row::as_returning())
+                    .get_result(conn)
+                    .await?;
+                tell!(conn, author, "user.create", subject(made.id), NOTHING, Some(&made));
+                Ok::<_, StoreError>(made)
+            })
+            .await?
         })?;
         row.try_into()
     }
@@ -186,15 +194,23 @@ impl Store {
             enabled: change.enabled,
             updated_at: At::now(),
         };
-        let row: Option<Row> = db!(self.engine(), write, conn => {
-            diesel::update(users::table.find(id.0))
-                .set(change)
-                .returning(Row::as_returning())
-                .get_result(conn)
-                .await
-                .optional()?
+        let author = self.author();
+        let row: Row = db!(self.engine(), write, conn => {
+            conn.transaction(async move |conn| {
+                let before: Option<Row> =
+                    users::table.find(id.0).select(Row::as_select()).first(conn).await.optional()?;
+                let before = before.ok_or(NOT_FOUND)?;
+                let after: Row = diesel::update(users::table.find(id.0))
+                    .set(change)
+                    .returning(Row::as_returning())
+                    .get_result(conn)
+                    .await?;
+                tell!(conn, author, "user.update", subject(id.0), Some(&before), Some(&after));
+                Ok::<_, StoreError>(after)
+            })
+            .await?
         })?;
-        row.ok_or(NOT_FOUND)?.try_into()
+        row.try_into()
     }
 
     /// Removes a user and all the user's keys. Request rows stay.
@@ -202,16 +218,31 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn delete_user(&self, id: UserId) -> Result<(), StoreError> {
-        let removed: usize = db!(self.engine(), write, conn => {
-            diesel::delete(users::table.find(id.0)).execute(conn).await?
-        })?;
-        if removed == 0 { Err(NOT_FOUND) } else { Ok(()) }
+        let author = self.author();
+        db!(self.engine(), write, conn => {
+            conn.transaction(async move |conn| {
+                let before: Option<Row> = diesel::delete(users::table.find(id.0))
+                    .returning(Row::as_returning())
+                    .get_result(conn)
+                    .await
+                    .optional()?;
+                let before = before.ok_or(NOT_FOUND)?;
+                tell!(conn, author, "user.delete", subject(id.0), Some(&before), NOTHING);
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        })
     }
 }
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "user" };
 
-#[derive(Queryable, Selectable)]
+/// How the audit log names a user.
+fn subject(id: i64) -> String {
+    format!("user/{id}")
+}
+
+#[derive(Queryable, Selectable, Serialize)]
 #[diesel(table_name = users)]
 struct Row {
     id: i64,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{
     Principal,
+    author::Signed,
     body::{Body, Object},
     query::{Id, Query},
     schema::{Book, Schema},
@@ -74,7 +75,7 @@ macro_rules! nothing {
     })+ };
 }
 
-nothing!(HttpRequest, Principal);
+nothing!(HttpRequest, Principal, Signed);
 
 /// What the server is made of.
 impl<T: 'static> Asks for Data<T> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::statistics::{MOST_SUBJECTS, SUBJECTS};
 use super::super::{
-    billing, configuration,
+    audit, billing, configuration,
     error::Code,
     events, keys, ledger, live, me, overview, price_import, prices, provider_prices, providers,
     query::{LARGEST_PAGE, Listed, PAGE},
@@ -180,7 +180,8 @@ pub(super) fn all() -> Vec<Told> {
         told(ledger::reservations, "List what requests under way have reserved")
             .by("state", json!({"type": "string", "enum": ["open"]})).lists::<ledger::ReservationView>(),
         told(ledger::drift, "List balances that are not the sum of their rows; empty when the books are sound").lists::<ledger::DriftView>(),
-        told(ledger::audit, "List what operators did, newest first").paged().lists::<ledger::AuditView>(),
+        told(audit::list, "List what was changed and what was refused, newest first").by("who", text()).by("action", text())
+            .by("subject", text()).by("from", moment()).by("to", moment()).paged().lists::<audit::View>(),
 
         told(prices::list, "List the prices in force").by("cursor", text())
             .by("source", json!({"type": "string", "enum": ["manual", "imported", "builtin"]})).limited().lists::<prices::View>(),

@@ -17,11 +17,13 @@ use sha2::{Digest as _, Sha256};
 
 pub(in crate::admin) use self::report::Report;
 use super::{
-    Admin, Answer, Topic, body, change,
+    Admin, Answer, Topic,
+    author::Signed,
+    body, change,
     error::{Code, Problem},
     query::{Listed, Query},
 };
-use crate::store::{ImportOrigin, PriceImport};
+use crate::store::{Author, ImportOrigin, PriceImport};
 
 /// The largest list.
 pub(super) const MAX_BYTES: usize = 16 << 20;
@@ -44,17 +46,18 @@ impl Manner {
 /// `POST /api/v1/prices/import`: the list is the body.
 pub(super) async fn upload(
     admin: web::Data<Admin>,
+    Signed(by): Signed,
     request: HttpRequest,
     query: Query,
     payload: web::Payload,
 ) -> Answer {
     let manner = Manner::take(query)?;
     let bytes = body::receive(&request, payload.into_inner(), MAX_BYTES).await?;
-    import(admin, manner, ImportOrigin::Upload, bytes.freeze()).await
+    import(admin, by, manner, ImportOrigin::Upload, bytes.freeze()).await
 }
 
 /// `POST /api/v1/prices/import/source`: the list is at the address that the configuration names.
-pub(super) async fn fetch(admin: web::Data<Admin>, query: Query) -> Answer {
+pub(super) async fn fetch(admin: web::Data<Admin>, Signed(by): Signed, query: Query) -> Answer {
     let manner = Manner::take(query)?;
     let Some(source) = &admin.price_source else {
         let detail = "no address is configured; prices.source_url names one";
@@ -63,15 +66,21 @@ pub(super) async fn fetch(admin: web::Data<Admin>, query: Query) -> Answer {
     let bytes = source.fetch(MAX_BYTES).await;
     let bytes = bytes.map_err(|fault| Problem::new(Code::PriceSourceFailed, fault.to_string()))?;
     let origin = ImportOrigin::Url(source.url().to_owned());
-    import(admin, manner, origin, bytes).await
+    import(admin, by, manner, origin, bytes).await
 }
 
-async fn import(admin: web::Data<Admin>, manner: Manner, origin: ImportOrigin, bytes: web::Bytes) -> Answer {
+async fn import(
+    admin: web::Data<Admin>,
+    by: Author,
+    manner: Manner,
+    origin: ImportOrigin,
+    bytes: web::Bytes,
+) -> Answer {
     let Manner { dry_run, accept_large_changes } = manner;
     // A list has megabytes, and other requests run on this thread.
     let read = web::block(move || Ok::<_, Problem>((litellm::read(&bytes)?, digest(&bytes))));
     let (file, sha256) = read.await.map_err(Problem::internal)??;
-    let store = admin.store.clone();
+    let store = admin.store.signed(by);
     let report = if dry_run {
         report::compare(&store, file, sha256).await?
     } else {

@@ -18,7 +18,7 @@ use crate::{
     },
     store::{
         Deed, Store,
-        audit::NewRow,
+        audit::Line,
         db::{Db, db},
         error::StoreError,
         schema::{audit_log, ledger_entries},
@@ -122,7 +122,7 @@ impl Store {
         deed: Deed,
     ) -> Result<(), StoreError> {
         let rows = rows(&corrections, note)?;
-        let (sums, line) = (sums(&corrections)?, NewRow::new(deed)?);
+        let (sums, line) = (sums(&corrections)?, Line::new(deed)?);
         let db = self.engine().db();
         self.engine()
             .run(async move {

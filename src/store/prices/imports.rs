@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use serde::Serialize;
 
 use crate::store::{
     Store,
@@ -49,7 +50,7 @@ pub struct PriceImport {
     pub prices: i64,
 }
 
-#[derive(Insertable)]
+#[derive(Insertable, Serialize)]
 #[diesel(table_name = price_imports)]
 pub(super) struct NewImport {
     imported_at: At,

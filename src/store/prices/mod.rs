@@ -22,6 +22,7 @@ pub use self::{
 };
 use super::{
     Store,
+    audit::{NOTHING, tell},
     db::db,
     error::StoreError,
     schema::{model_prices, price_imports},
@@ -110,13 +111,24 @@ impl Store {
     ) -> Result<Vec<PriceRow>, StoreError> {
         let new = |(model, price): &(String, Price)| NewRow::new(model, source, effective_from, price);
         let new: Vec<NewRow> = prices.iter().map(new).collect::<Result<_, _>>()?;
+        let author = self.author();
         let rows: Vec<Row> = db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
+                let imported = import.is_some();
                 if let Some(import) = import {
+                    tell!(conn, author.clone(), "price.import", "prices".to_owned(), NOTHING, Some(&import));
                     diesel::insert_into(price_imports::table).values(import).execute(conn).await?;
                 }
                 let mut rows = Vec::with_capacity(new.len());
                 for new in new {
+                    let before: Option<Row> = model_prices::table
+                        .filter(model_prices::model.eq(new.model()))
+                        .filter(model_prices::source.eq(source.name()))
+                        .order(model_prices::effective_from.desc())
+                        .select(Row::as_select())
+                        .first(conn)
+                        .await
+                        .optional()?;
                     let row: Row = diesel::insert_into(model_prices::table)
                         .values(new)
                         .on_conflict((model_prices::model, model_prices::source, model_prices::effective_from))
@@ -135,9 +147,13 @@ impl Store {
                         .returning(Row::as_returning())
                         .get_result(conn)
                         .await?;
+                    if !imported {
+                        let subject = subject(row.model.as_str());
+                        tell!(conn, author.clone(), "price.set", subject, before.as_ref(), Some(&row));
+                    }
                     rows.push(row);
                 }
-                Ok::<_, diesel::result::Error>(rows)
+                Ok::<_, StoreError>(rows)
             })
             .await?
         })?;
@@ -196,16 +212,26 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there are none.
     pub async fn delete_prices(&self, model: &str, source: PriceSource) -> Result<(), StoreError> {
-        let model = model.to_owned();
-        let removed: usize = db!(self.engine(), write, conn => {
-            diesel::delete(
-                model_prices::table
-                    .filter(model_prices::model.eq(model))
-                    .filter(model_prices::source.eq(source.name())),
-            )
-            .execute(conn)
-            .await?
-        })?;
-        if removed == 0 { Err(StoreError::NotFound { what: "price" }) } else { Ok(()) }
+        let (model, author) = (model.to_owned(), self.author());
+        db!(self.engine(), write, conn => {
+            conn.transaction(async move |conn| {
+                let old = model_prices::table
+                    .filter(model_prices::model.eq(&model))
+                    .filter(model_prices::source.eq(source.name()));
+                let before: Vec<Row> =
+                    diesel::delete(old).returning(Row::as_returning()).get_results(conn).await?;
+                if before.is_empty() {
+                    return Err(StoreError::NotFound { what: "price" });
+                }
+                tell!(conn, author, "price.delete", subject(&model), Some(&before), NOTHING);
+                Ok(())
+            })
+            .await?;
+        })
     }
+}
+
+/// How the audit log names the price of a model.
+fn subject(model: &str) -> String {
+    format!("price/{model}")
 }

@@ -7,12 +7,13 @@ use actors::{
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection as _, RunQueryDsl};
 use serde::{Deserialize, Serialize};
 
 use super::rows::{check_rates, check_terms};
 use crate::store::{
     Store,
+    audit::{NOTHING, tell},
     db::db,
     error::StoreError,
     schema::provider_prices,
@@ -42,7 +43,7 @@ struct Stored {
     terms: Terms,
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, Selectable, Serialize)]
 #[diesel(table_name = provider_prices)]
 struct Row {
     id: i64,
@@ -82,25 +83,40 @@ impl Store {
         let Price { rates, terms } = price;
         check_rates(&rates)?;
         check_terms(&terms)?;
+        let (model, author) = (Clean::name(model, "model")?, self.author());
         let new = (
             provider_prices::provider_id.eq(provider.0),
-            provider_prices::model.eq(Clean::name(model, "model")?),
+            provider_prices::model.eq(model.clone()),
             provider_prices::effective_from.eq(At(effective_from)),
             provider_prices::price.eq(Json(Stored { rates, terms })),
         );
         let row: Row = db!(self.engine(), write, conn => {
-            diesel::insert_into(provider_prices::table)
-                .values(new)
-                .on_conflict((
-                    provider_prices::provider_id,
-                    provider_prices::model,
-                    provider_prices::effective_from,
-                ))
-                .do_update()
-                .set(provider_prices::price.eq(excluded(provider_prices::price)))
-                .returning(Row::as_returning())
-                .get_result(conn)
-                .await?
+            conn.transaction(async move |conn| {
+                let before: Option<Row> = provider_prices::table
+                    .filter(provider_prices::provider_id.eq(provider.0))
+                    .filter(provider_prices::model.eq(model))
+                    .order(provider_prices::effective_from.desc())
+                    .select(Row::as_select())
+                    .first(conn)
+                    .await
+                    .optional()?;
+                let row: Row = diesel::insert_into(provider_prices::table)
+                    .values(new)
+                    .on_conflict((
+                        provider_prices::provider_id,
+                        provider_prices::model,
+                        provider_prices::effective_from,
+                    ))
+                    .do_update()
+                    .set(provider_prices::price.eq(excluded(provider_prices::price)))
+                    .returning(Row::as_returning())
+                    .get_result(conn)
+                    .await?;
+                let subject = subject(provider, row.model.as_str());
+                tell!(conn, author, "provider.price.set", subject, before.as_ref(), Some(&row));
+                Ok::<_, StoreError>(row)
+            })
+            .await?
         })?;
         Ok(row.into())
     }
@@ -133,16 +149,27 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there are none.
     pub async fn delete_provider_prices(&self, provider: ProviderId, model: &str) -> Result<(), StoreError> {
-        let model = model.to_owned();
-        let removed: usize = db!(self.engine(), write, conn => {
-            diesel::delete(
-                provider_prices::table
+        let (model, author) = (model.to_owned(), self.author());
+        db!(self.engine(), write, conn => {
+            conn.transaction(async move |conn| {
+                let old = provider_prices::table
                     .filter(provider_prices::provider_id.eq(provider.0))
-                    .filter(provider_prices::model.eq(model)),
-            )
-            .execute(conn)
-            .await?
-        })?;
-        if removed == 0 { Err(StoreError::NotFound { what: "price" }) } else { Ok(()) }
+                    .filter(provider_prices::model.eq(&model));
+                let before: Vec<Row> =
+                    diesel::delete(old).returning(Row::as_returning()).get_results(conn).await?;
+                if before.is_empty() {
+                    return Err(StoreError::NotFound { what: "price" });
+                }
+                let subject = subject(provider, &model);
+                tell!(conn, author, "provider.price.delete", subject, Some(&before), NOTHING);
+                Ok(())
+            })
+            .await?;
+        })
     }
+}
+
+/// How the audit log names the price of a model at a provider.
+fn subject(provider: ProviderId, model: &str) -> String {
+    format!("provider/{}/price/{model}", provider.0)
 }

@@ -3,6 +3,7 @@
 use actors::pricing::{Price, Rates, Terms};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde::Serialize;
 
 use super::{PriceRow, PriceSource};
 use crate::store::{
@@ -12,11 +13,11 @@ use crate::store::{
     types::{Amount, At, Json},
 };
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, Selectable, Serialize)]
 #[diesel(table_name = model_prices)]
 pub(super) struct Row {
     id: i64,
-    model: Clean,
+    pub(super) model: Clean,
     source: Clean,
     effective_from: At,
     input_usd_per_mtok: Amount,
@@ -42,6 +43,10 @@ pub(super) struct NewRow {
 }
 
 impl NewRow {
+    pub(super) fn model(&self) -> Clean {
+        self.model.clone()
+    }
+
     pub(super) fn new(
         model: &str,
         source: PriceSource,

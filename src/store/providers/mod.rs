@@ -18,6 +18,7 @@ use protocol::Format;
 use self::rows::{Changes, NewRow, Row, seal};
 use super::{
     Store,
+    audit::{NOTHING, tell},
     db::db,
     error::StoreError,
     page::{Cursor, Page},
@@ -108,7 +109,7 @@ impl Store {
     pub async fn create_provider(&self, new: NewProvider) -> Result<Provider, StoreError> {
         let credential = new.credential.clone();
         let row = NewRow::new(new)?;
-        let sealer = self.sealer().clone();
+        let (sealer, author) = (self.sealer().clone(), self.author());
         // The seal names the row, and the row gets its number from the database: so it is put in
         // without a credential and completed before anyone else can see it.
         let row: Row = db!(self.engine(), write, conn => {
@@ -118,11 +119,13 @@ impl Store {
                     .returning(providers::id)
                     .get_result(conn)
                     .await?;
-                diesel::update(providers::table.find(id))
+                let made: Row = diesel::update(providers::table.find(id))
                     .set(providers::credential.eq(seal(&sealer, &credential, id)))
                     .returning(Row::as_returning())
                     .get_result(conn)
-                    .await
+                    .await?;
+                tell!(conn, author, "provider.create", subject(id), NOTHING, Some(&made));
+                Ok::<_, StoreError>(made)
             })
             .await?
         })?;
@@ -184,15 +187,23 @@ impl Store {
         change: ProviderChange,
     ) -> Result<Provider, StoreError> {
         let change = Changes::new(id, change, self.sealer())?;
-        let row: Option<Row> = db!(self.engine(), write, conn => {
-            diesel::update(providers::table.find(id.0))
-                .set((change, providers::version.eq(providers::version + 1)))
-                .returning(Row::as_returning())
-                .get_result(conn)
-                .await
-                .optional()?
+        let author = self.author();
+        let row: Row = db!(self.engine(), write, conn => {
+            conn.transaction(async move |conn| {
+                let before: Option<Row> =
+                    providers::table.find(id.0).select(Row::as_select()).first(conn).await.optional()?;
+                let before = before.ok_or(NOT_FOUND)?;
+                let after: Row = diesel::update(providers::table.find(id.0))
+                    .set((change, providers::version.eq(providers::version + 1)))
+                    .returning(Row::as_returning())
+                    .get_result(conn)
+                    .await?;
+                tell!(conn, author, "provider.update", subject(id.0), Some(&before), Some(&after.since(&before)));
+                Ok::<_, StoreError>(after)
+            })
+            .await?
         })?;
-        row.ok_or(NOT_FOUND)?.open(self.sealer())
+        row.open(self.sealer())
     }
 
     /// Removes a provider. Request rows stay.
@@ -200,11 +211,26 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn delete_provider(&self, id: ProviderId) -> Result<(), StoreError> {
-        let removed: usize = db!(self.engine(), write, conn => {
-            diesel::delete(providers::table.find(id.0)).execute(conn).await?
-        })?;
-        if removed == 0 { Err(NOT_FOUND) } else { Ok(()) }
+        let author = self.author();
+        db!(self.engine(), write, conn => {
+            conn.transaction(async move |conn| {
+                let before: Option<Row> = diesel::delete(providers::table.find(id.0))
+                    .returning(Row::as_returning())
+                    .get_result(conn)
+                    .await
+                    .optional()?;
+                let before = before.ok_or(NOT_FOUND)?;
+                tell!(conn, author, "provider.delete", subject(id.0), Some(&before), NOTHING);
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        })
     }
 }
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "provider" };
+
+/// How the audit log names a provider.
+fn subject(id: i64) -> String {
+    format!("provider/{id}")
+}

@@ -9,6 +9,7 @@ use actors::{
 };
 use diesel::prelude::*;
 use protocol::Format;
+use serde::Serialize;
 
 use super::{NewProvider, Provider, ProviderChange};
 use crate::{
@@ -32,7 +33,7 @@ fn record(id: i64) -> String {
     format!("providers/{id}/credential")
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, Selectable, Serialize)]
 #[diesel(table_name = providers)]
 pub(super) struct Row {
     pub(super) id: i64,
@@ -40,6 +41,7 @@ pub(super) struct Row {
     name: Clean,
     kind: Clean,
     base_url: Clean,
+    #[serde(skip)]
     credential: Vec<u8>,
     formats: Json<Vec<Format>>,
     weight: i32,
@@ -99,6 +101,23 @@ impl Row {
             created_at: self.created_at.0,
             updated_at: self.updated_at.0,
         })
+    }
+}
+
+/// A row after a change, with a word on its credential, which is not shown.
+#[derive(Serialize)]
+pub(super) struct Changed<'a> {
+    #[serde(flatten)]
+    row: &'a Row,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential: Option<&'static str>,
+}
+
+impl Row {
+    /// This row, which was `before`.
+    pub(super) fn since(&self, before: &Self) -> Changed<'_> {
+        let replaced = self.credential != before.credential;
+        Changed { row: self, credential: replaced.then_some("replaced") }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
         balances::{Balance, BalancesAsk, EntryKind, LedgerEntry},
         record::{Metering, Record},
     },
-    store::{Correction, Deed, StoreError},
+    store::{AuditFilter, Author, Correction, Deed, StoreError},
 };
 
 on_both! {
@@ -147,12 +147,16 @@ async fn i04_corrections_count_and_one_made_twice_counts_once(rig: Rig) {
     rig.store.correct(vec![second], "later", deed()).await.unwrap();
     assert_eq!(balance(&rig, user(1)).await.sums[0], Pico(11));
     assert_eq!(rig.store.drift().await.unwrap(), []);
-    assert_eq!(rig.store.audit_log(None, 9).await.unwrap().items.len(), 2, "a no leaves no line");
+    assert_eq!(
+        rig.store.audit_log(AuditFilter::default(), None, 9).await.unwrap().items.len(),
+        2,
+        "a no leaves no line"
+    );
 }
 
 fn deed() -> Deed {
     Deed {
-        who: "somebody".into(),
+        author: Author { who: "somebody".into(), address: None },
         action: "requests.reprice",
         subject: "requests".into(),
         before: None,

@@ -31,7 +31,7 @@ fn instant() -> DateTime<Utc> {
     DateTime::from_timestamp_micros(1_900_000_000_123_456).unwrap()
 }
 
-fn named(name: &str) -> NewUser {
+pub(super) fn named(name: &str) -> NewUser {
     NewUser {
         name: name.into(),
         role: Role::User,

@@ -1,6 +1,7 @@
 //! The control plane, asked over HTTP on a house of its own.
 
 mod api;
+mod audit;
 mod configuration;
 mod described;
 mod health;

@@ -121,6 +121,7 @@ impl TestHouse {
             recorder: self.recorder.clone(),
             token,
             digester: api_keys(),
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             process: config::load_with(&Flags::default(), environment).unwrap().describe().to_vec(),
             events: Events::default(),
             price_source: url.map(|url| {
