@@ -295,7 +295,7 @@ impl<'a> Members<'a> {
 /// Receives a body of at most `limit` bytes that is declared as JSON.
 pub(super) async fn receive(
     request: &HttpRequest,
-    mut payload: Payload,
+    payload: Payload,
     limit: usize,
 ) -> Result<BytesMut, Problem> {
     let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -304,6 +304,11 @@ pub(super) async fn receive(
         let detail = "content-type must be application/json";
         return Err(Problem::new(Code::UnsupportedMediaType, detail));
     }
+    gather(payload, limit).await
+}
+
+/// Receives a body of at most `limit` bytes, whatever it is.
+pub(super) async fn gather(mut payload: Payload, limit: usize) -> Result<BytesMut, Problem> {
     let gather = async {
         let mut bytes = BytesMut::new();
         while let Some(chunk) = payload.next().await {

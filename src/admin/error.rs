@@ -59,6 +59,16 @@ codes! {
         BodyTooSlow = "body_too_slow",
         /// Another row has this value already.
         Conflict = "conflict",
+        /// The row is not of the version that `if-match` names.
+        VersionMismatch = "version_mismatch",
+        /// The idempotency-key came with another request.
+        IdempotencyKeyReused = "idempotency_key_reused",
+        /// The same request is being done right now.
+        InProgress = "in_progress",
+        /// The same request was begun, and what became of it is not known.
+        OutcomeUnknown = "outcome_unknown",
+        /// More idempotency-keys than are kept.
+        TooManyKeys = "too_many_keys",
         /// The body is larger than this route takes.
         BodyTooLarge = "body_too_large",
         /// The body is not declared as JSON.
@@ -95,11 +105,17 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Conflict | Self::LargeChanges => StatusCode::CONFLICT,
+            Self::Conflict | Self::LargeChanges | Self::InProgress | Self::OutcomeUnknown => {
+                StatusCode::CONFLICT
+            }
+            Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
+            Self::TooManyKeys => StatusCode::TOO_MANY_REQUESTS,
             Self::PriceSourceFailed => StatusCode::BAD_GATEWAY,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Invalid | Self::NotSupportedYet => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Invalid | Self::NotSupportedYet | Self::IdempotencyKeyReused => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Internal | Self::StoredDataDamaged => StatusCode::INTERNAL_SERVER_ERROR,
             Self::StoreUnavailable | Self::NotEffectiveYet | Self::Overloaded => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -116,6 +132,11 @@ impl Code {
             Self::MethodNotAllowed => "method not allowed",
             Self::BodyTooSlow => "the body did not arrive in time",
             Self::Conflict => "conflict with what exists",
+            Self::VersionMismatch => "changed meanwhile",
+            Self::IdempotencyKeyReused => "the idempotency-key belongs to another request",
+            Self::InProgress => "being done right now",
+            Self::OutcomeUnknown => "begun, and not known whether done",
+            Self::TooManyKeys => "too many idempotency-keys",
             Self::LargeChanges => "prices would move far",
             Self::PriceSourceFailed => "no price list came",
             Self::BodyTooLarge => "the body is too large",
@@ -244,6 +265,10 @@ impl From<StoreError> for Problem {
                 let flaw = Flaw { field, code: FlawCode::Taken, message: "is already taken".to_owned() };
                 let detail = format!("{}: {}", flaw.field, flaw.message);
                 Self { flaws: vec![flaw], ..Self::new(Code::Conflict, detail) }
+            }
+            StoreError::Stale { version } => {
+                let detail = format!("it is of version {version} by now; look at it again");
+                Self::new(Code::VersionMismatch, detail)
             }
             StoreError::NotFound { what } => Self::not_found(what),
             StoreError::Invalid { field, reason } => Self::field(field, FlawCode::OutOfRange, reason),

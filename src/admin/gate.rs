@@ -23,7 +23,7 @@ use super::{
     Admin, Principal, Right,
     access::identify,
     error::{Code, Problem},
-    refusals,
+    once, refusals,
 };
 use crate::logging;
 
@@ -40,7 +40,7 @@ pub(super) async fn pass(
     let told = request.request().clone();
     let mut response = match check(right, &request) {
         Err(problem) => request.error_response(problem),
-        Ok(()) => match logging::request::within(id, caught(next.call(request))).await {
+        Ok(()) => match logging::request::within(id, caught(once::serve(request, next))).await {
             Ok(response) => response?,
             Err(problem) => ServiceResponse::from_err(problem, told.clone()),
         },

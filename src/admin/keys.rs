@@ -18,6 +18,7 @@ use super::{
     query::{Id, Listed, Query},
     schema::view,
     values::{List, Moment, Name, names},
+    versions::{IfMatch, told},
 };
 use crate::{
     secrets::digest::NewApiKey,
@@ -47,6 +48,8 @@ view! {
     #[derive(Debug, Serialize)]
     pub(super) struct View {
         id: KeyId,
+        /// Grows with every change.
+        version: i64,
         user_id: UserId,
         name: String,
         /// Its first characters.
@@ -77,6 +80,7 @@ impl From<Key> for View {
     fn from(key: Key) -> Self {
         Self {
             id: key.id,
+            version: key.version,
             user_id: key.user_id,
             name: key.name,
             prefix: key.prefix,
@@ -120,8 +124,8 @@ pub(super) async fn create(
         me.bound_key(&user, &Limits::default(), Some(&new.groups), Some(&new.limits))?;
         Ok(store.create_key(user.id, &secret, new).await?)
     };
-    let view = change(admin, Topic::Keys, write).await?.into();
-    Ok(HttpResponse::Created().json(Made { view, key }))
+    let view: View = change(admin, Topic::Keys, write).await?.into();
+    Ok(told(HttpResponse::Created(), view.version, &Made { view, key }))
 }
 
 /// `GET /api/v1/users/{id}/keys`.
@@ -139,12 +143,13 @@ pub(super) async fn update(
     admin: Data<Admin>,
     me: Principal,
     Signed(by): Signed,
+    IfMatch(expected): IfMatch,
     id: Id,
     Body(body): Body<KeyBody>,
 ) -> Answer {
-    let (id, store) = (KeyId(id.0), admin.store.signed(by));
-    let changed = change(admin, Topic::Keys, async move { apply(&store, &me, id, body).await });
-    Ok(HttpResponse::Ok().json(View::from(changed.await?)))
+    let (id, store) = (KeyId(id.0), admin.store.signed(by).expecting(expected));
+    let changed = change(admin, Topic::Keys, async move { apply(&store, &me, id, body).await }).await?;
+    Ok(told(HttpResponse::Ok(), changed.version, &View::from(changed)))
 }
 
 /// Changes a key. What is merged with what it has is read here, so no other change may come between.
@@ -169,8 +174,14 @@ async fn apply(store: &Store, me: &Principal, id: KeyId, body: KeyBody) -> Resul
 }
 
 /// `DELETE /api/v1/keys/{id}`: refused from the next request on.
-pub(super) async fn remove(admin: Data<Admin>, me: Principal, Signed(by): Signed, id: Id) -> Answer {
-    let store = admin.store.signed(by);
+pub(super) async fn remove(
+    admin: Data<Admin>,
+    me: Principal,
+    Signed(by): Signed,
+    IfMatch(expected): IfMatch,
+    id: Id,
+) -> Answer {
+    let store = admin.store.signed(by).expecting(expected);
     let write = async move {
         me.change_of(store.key(KeyId(id.0)).await?.user_id, "api key")?;
         Ok(store.delete_key(KeyId(id.0)).await?)

@@ -21,6 +21,7 @@ mod ledger;
 mod limits;
 mod live;
 mod me;
+mod once;
 mod openapi;
 mod overview;
 mod price_import;
@@ -39,6 +40,7 @@ mod statistics;
 mod times;
 mod users;
 mod values;
+mod versions;
 
 use std::{
     future::Future,
@@ -93,6 +95,8 @@ pub struct Admin {
     /// one order and publish them in the other, and a deleted key would come back.
     one_at_a_time: Mutex<()>,
     refusals: Refusals,
+    /// Tells this process from those before it.
+    process_id: String,
     /// By [`Topic`]: whether somebody is catching up.
     behind: [AtomicBool; 4],
 }
@@ -157,6 +161,7 @@ impl Admin {
             events,
             one_at_a_time,
             refusals: Refusals::default(),
+            process_id: uuid::Uuid::now_v7().to_string(),
             behind,
         }
     }

@@ -23,6 +23,7 @@ use super::{
     query::{Id, Listed, Query},
     schema::view,
     values::{Amount, Later, List, ModelPattern, Name, NotYet, Redirects, SecretText, Text, Whole, names},
+    versions::{IfMatch, told},
 };
 use crate::{
     store::{NewProvider, Provider, ProviderChange, Store},
@@ -183,8 +184,8 @@ fn hint(credential: &Credential) -> Option<String> {
 pub(super) async fn create(admin: Data<Admin>, Signed(by): Signed, body: Body<ProviderBody>) -> Answer {
     let new = new(body.0)?;
     let store = admin.store.signed(by);
-    let made = change(admin, Topic::Providers, async move { Ok(store.create_provider(new).await?) });
-    Ok(HttpResponse::Created().json(View::from(made.await?)))
+    let made = change(admin, Topic::Providers, async move { Ok(store.create_provider(new).await?) }).await?;
+    Ok(told(HttpResponse::Created(), made.card.version, &View::from(made)))
 }
 
 /// `GET /api/v1/providers`.
@@ -197,24 +198,31 @@ pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
 
 /// `GET /api/v1/providers/{id}`.
 pub(super) async fn show(admin: Data<Admin>, id: Id) -> Answer {
-    Ok(HttpResponse::Ok().json(View::from(admin.store.provider(ProviderId(id.0)).await?)))
+    let provider = admin.store.provider(ProviderId(id.0)).await?;
+    Ok(told(HttpResponse::Ok(), provider.card.version, &View::from(provider)))
 }
 
 /// `PATCH /api/v1/providers/{id}`: what is given changes, `null` goes back to the default.
 pub(super) async fn update(
     admin: Data<Admin>,
     Signed(by): Signed,
+    IfMatch(expected): IfMatch,
     id: Id,
     body: Body<ProviderBody>,
 ) -> Answer {
-    let (id, store) = (ProviderId(id.0), admin.store.signed(by));
-    let changed = change(admin, Topic::Providers, async move { apply(&store, id, body.0).await });
-    Ok(HttpResponse::Ok().json(View::from(changed.await?)))
+    let (id, store) = (ProviderId(id.0), admin.store.signed(by).expecting(expected));
+    let changed = change(admin, Topic::Providers, async move { apply(&store, id, body.0).await }).await?;
+    Ok(told(HttpResponse::Ok(), changed.card.version, &View::from(changed)))
 }
 
 /// `DELETE /api/v1/providers/{id}`: what is under way there goes on.
-pub(super) async fn remove(admin: Data<Admin>, Signed(by): Signed, id: Id) -> Answer {
-    let store = admin.store.signed(by);
+pub(super) async fn remove(
+    admin: Data<Admin>,
+    Signed(by): Signed,
+    IfMatch(expected): IfMatch,
+    id: Id,
+) -> Answer {
+    let store = admin.store.signed(by).expecting(expected);
     change(admin, Topic::Providers, async move { Ok(store.delete_provider(ProviderId(id.0)).await?) })
         .await?;
     Ok(HttpResponse::NoContent().finish())

@@ -15,6 +15,7 @@ use super::{
     query::{Id, Listed, Query},
     schema::view,
     values::{List, Moment, Name, names},
+    versions::{IfMatch, told},
 };
 use crate::store::{NewUser, Role, Store, User, UserChange};
 
@@ -43,6 +44,8 @@ view! {
     #[derive(Debug, Serialize)]
     pub(super) struct View {
         id: UserId,
+        /// Grows with every change.
+        version: i64,
         name: String,
         role: &'static str,
         groups: Vec<String>,
@@ -59,6 +62,7 @@ impl From<User> for View {
     fn from(user: User) -> Self {
         Self {
             id: user.id,
+            version: user.version,
             name: user.name,
             role: user.role.name(),
             groups: user.groups,
@@ -88,7 +92,7 @@ pub(super) async fn create(admin: Data<Admin>, Signed(by): Signed, Body(body): B
     };
     let store = admin.store.signed(by);
     let made = change(admin, Topic::Keys, async move { Ok(store.create_user(new).await?) }).await?;
-    Ok(HttpResponse::Created().json(View::from(made)))
+    Ok(told(HttpResponse::Created(), made.version, &View::from(made)))
 }
 
 /// `GET /api/v1/users`.
@@ -102,19 +106,21 @@ pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
 /// `GET /api/v1/users/{id}`.
 pub(super) async fn show(admin: Data<Admin>, me: Principal, id: Id) -> Answer {
     me.look_at(UserId(id.0), "user")?;
-    Ok(HttpResponse::Ok().json(View::from(admin.store.user(UserId(id.0)).await?)))
+    let user = admin.store.user(UserId(id.0)).await?;
+    Ok(told(HttpResponse::Ok(), user.version, &View::from(user)))
 }
 
 /// `PATCH /api/v1/users/{id}`: what is given changes, `null` goes back to the default.
 pub(super) async fn update(
     admin: Data<Admin>,
     Signed(by): Signed,
+    IfMatch(expected): IfMatch,
     id: Id,
     Body(body): Body<UserBody>,
 ) -> Answer {
-    let (id, store) = (UserId(id.0), admin.store.signed(by));
-    let changed = change(admin, Topic::Keys, async move { apply(&store, id, body).await });
-    Ok(HttpResponse::Ok().json(View::from(changed.await?)))
+    let (id, store) = (UserId(id.0), admin.store.signed(by).expecting(expected));
+    let changed = change(admin, Topic::Keys, async move { apply(&store, id, body).await }).await?;
+    Ok(told(HttpResponse::Ok(), changed.version, &View::from(changed)))
 }
 
 /// Changes a user. What is merged with what it has is read here, so no other change may come between.
@@ -136,8 +142,13 @@ async fn apply(store: &Store, id: UserId, body: UserBody) -> Result<User, Proble
 }
 
 /// `DELETE /api/v1/users/{id}`, with all the user's keys.
-pub(super) async fn remove(admin: Data<Admin>, Signed(by): Signed, id: Id) -> Answer {
-    let store = admin.store.signed(by);
+pub(super) async fn remove(
+    admin: Data<Admin>,
+    Signed(by): Signed,
+    IfMatch(expected): IfMatch,
+    id: Id,
+) -> Answer {
+    let store = admin.store.signed(by).expecting(expected);
     change(admin, Topic::Keys, async move { Ok(store.delete_user(UserId(id.0)).await?) }).await?;
     Ok(HttpResponse::NoContent().finish())
 }

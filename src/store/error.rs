@@ -11,6 +11,12 @@ pub enum StoreError {
         /// The column, named as in the admin API.
         field: String,
     },
+    /// The row is not of the version that the change was meant for.
+    #[error("is of version {version} by now")]
+    Stale {
+        /// The one it has.
+        version: i64,
+    },
     /// There is no such row.
     #[error("{what} not found")]
     NotFound {

@@ -27,6 +27,8 @@ use crate::secrets::digest::NewApiKey;
 pub struct Key {
     /// The row.
     pub id: KeyId,
+    /// Grows with every change of the row.
+    pub version: i64,
     /// Whose it is.
     pub user_id: UserId,
     /// What the operator calls it.
@@ -176,17 +178,21 @@ impl Store {
             web_login: change.web_login,
             updated_at: At::now(),
         };
-        let author = self.author();
+        let (author, expected) = (self.author(), self.expected());
         let row: Row = db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
                 let before: Option<Row> =
                     api_keys::table.find(id.0).select(Row::as_select()).first(conn).await.optional()?;
                 let before = before.ok_or(NOT_FOUND)?;
-                let after: Row = diesel::update(api_keys::table.find(id.0))
-                    .set(change)
+                expected.check(before.version)?;
+                let row = api_keys::table.find(id.0).filter(api_keys::version.eq(before.version));
+                let after: Option<Row> = diesel::update(row)
+                    .set((change, api_keys::version.eq(before.version + 1)))
                     .returning(Row::as_returning())
                     .get_result(conn)
-                    .await?;
+                    .await
+                    .optional()?;
+                let after = after.ok_or(StoreError::Stale { version: before.version + 1 })?;
                 tell!(conn, author, "key.update", subject(id.0), Some(&before), Some(&after));
                 Ok::<_, StoreError>(after)
             })
@@ -200,7 +206,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn delete_key(&self, id: KeyId) -> Result<(), StoreError> {
-        let author = self.author();
+        let (author, expected) = (self.author(), self.expected());
         db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
                 let before: Option<Row> = diesel::delete(api_keys::table.find(id.0))
@@ -209,6 +215,7 @@ impl Store {
                     .await
                     .optional()?;
                 let before = before.ok_or(NOT_FOUND)?;
+                expected.check(before.version)?;
                 tell!(conn, author, "key.delete", subject(id.0), Some(&before), NOTHING);
                 Ok::<_, StoreError>(())
             })
@@ -228,6 +235,7 @@ fn subject(id: i64) -> String {
 #[diesel(table_name = api_keys)]
 struct Row {
     id: i64,
+    version: i64,
     user_id: i64,
     name: Clean,
     prefix: Clean,
@@ -274,6 +282,7 @@ impl From<Row> for Key {
     fn from(row: Row) -> Self {
         Self {
             id: KeyId(row.id),
+            version: row.version,
             user_id: UserId(row.user_id),
             name: row.name.into_string(),
             prefix: row.prefix.into_string(),

@@ -12,6 +12,8 @@ pub mod backup;
 mod db;
 mod directory;
 mod error;
+mod expected;
+mod idempotency;
 mod keys;
 mod ledger;
 mod limits;
@@ -44,6 +46,8 @@ pub use self::{
     db::PoolState,
     directory::DirectoryEntry,
     error::StoreError,
+    expected::Expected,
+    idempotency::{Claim, Claimed, Given},
     keys::{Key, KeyChange, NewKey},
     ledger::{Corrected, Correction, Drift},
     page::{Cursor, Page},
@@ -65,6 +69,8 @@ pub struct Store {
     inner: Arc<Inner>,
     /// Who is behind what is asked of this handle, for the audit log.
     author: Option<Author>,
+    /// Which version a row must have to be changed by this handle.
+    expected: Expected,
 }
 
 struct Inner {
@@ -82,7 +88,7 @@ impl Store {
     pub fn open(settings: &StoreSettings, sealer: Sealer) -> Result<Self, StoreError> {
         let engine = Engine::new(settings)?;
         let inner = Arc::new(Inner { engine, sealer, url: settings.url.clone() });
-        Ok(Self { inner, author: None })
+        Ok(Self { inner, author: None, expected: Expected::Any })
     }
 
     /// Whether the database answers.

@@ -16,6 +16,7 @@ diesel::table! {
         created_at -> Ts,
         updated_at -> Ts,
         limits -> Doc,
+        version -> BigInt,
     }
 }
 
@@ -37,6 +38,7 @@ diesel::table! {
         created_at -> Ts,
         updated_at -> Ts,
         limits -> Doc,
+        version -> BigInt,
     }
 }
 
@@ -326,6 +328,20 @@ diesel::table! {
         first_5000ms -> BigInt,
         first_10000ms -> BigInt,
         first_30000ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Binary, Nullable, Text};
+    use crate::store::types::Ts;
+
+    idempotent_requests (id) {
+        id -> Binary,
+        owner -> Text,
+        fingerprint -> Binary,
+        process -> Text,
+        answer -> Nullable<Binary>,
+        created_at -> Ts,
     }
 }
 

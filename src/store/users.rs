@@ -23,6 +23,8 @@ use super::{
 pub struct User {
     /// The row.
     pub id: UserId,
+    /// Grows with every change of the row.
+    pub version: i64,
     /// Unique.
     pub name: String,
     /// What a console login may do.
@@ -194,17 +196,21 @@ impl Store {
             enabled: change.enabled,
             updated_at: At::now(),
         };
-        let author = self.author();
+        let (author, expected) = (self.author(), self.expected());
         let row: Row = db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
                 let before: Option<Row> =
                     users::table.find(id.0).select(Row::as_select()).first(conn).await.optional()?;
                 let before = before.ok_or(NOT_FOUND)?;
-                let after: Row = diesel::update(users::table.find(id.0))
-                    .set(change)
+                expected.check(before.version)?;
+                let row = users::table.find(id.0).filter(users::version.eq(before.version));
+                let after: Option<Row> = diesel::update(row)
+                    .set((change, users::version.eq(before.version + 1)))
                     .returning(Row::as_returning())
                     .get_result(conn)
-                    .await?;
+                    .await
+                    .optional()?;
+                let after = after.ok_or(StoreError::Stale { version: before.version + 1 })?;
                 tell!(conn, author, "user.update", subject(id.0), Some(&before), Some(&after));
                 Ok::<_, StoreError>(after)
             })
@@ -218,7 +224,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn delete_user(&self, id: UserId) -> Result<(), StoreError> {
-        let author = self.author();
+        let (author, expected) = (self.author(), self.expected());
         db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
                 let before: Option<Row> = diesel::delete(users::table.find(id.0))
@@ -227,6 +233,7 @@ impl Store {
                     .await
                     .optional()?;
                 let before = before.ok_or(NOT_FOUND)?;
+                expected.check(before.version)?;
                 tell!(conn, author, "user.delete", subject(id.0), Some(&before), NOTHING);
                 Ok::<_, StoreError>(())
             })
@@ -246,6 +253,7 @@ fn subject(id: i64) -> String {
 #[diesel(table_name = users)]
 struct Row {
     id: i64,
+    version: i64,
     name: Clean,
     role: Clean,
     groups: Json<Vec<String>>,
@@ -290,6 +298,7 @@ impl TryFrom<Row> for User {
     fn try_from(row: Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: UserId(row.id),
+            version: row.version,
             name: row.name.into_string(),
             role: role(row.role.as_str())?,
             groups: row.groups.0,

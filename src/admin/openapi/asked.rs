@@ -9,6 +9,7 @@ use crate::admin::{
     body::{Body, Object},
     query::{Id, Query},
     schema::{Book, Schema},
+    versions::IfMatch,
 };
 
 /// What a handler takes.
@@ -20,6 +21,8 @@ pub(in crate::admin) struct Asked {
     pub(in crate::admin) row: bool,
     /// Whether it looks at parameters, and refuses those it does not know.
     pub(in crate::admin) query: bool,
+    /// Whether it demands a version where `if-match` names one.
+    pub(in crate::admin) versioned: bool,
     /// The schema of the body.
     pub(in crate::admin) body: Option<fn(&mut Book) -> Value>,
 }
@@ -52,6 +55,12 @@ impl<T: Object + Schema> Asks for Body<T> {
 impl Asks for Id {
     fn ask(asked: &mut Asked) {
         asked.row = true;
+    }
+}
+
+impl Asks for IfMatch {
+    fn ask(asked: &mut Asked) {
+        asked.versioned = true;
     }
 }
 

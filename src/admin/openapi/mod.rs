@@ -92,7 +92,7 @@ fn operation(book: &mut Book, route: (&Method, &str, Right), asked: Asked, told:
     book.changes = method == Method::PATCH;
     let in_query =
         told.parameters.iter().map(|(name, schema)| json!({"name": name, "in": "query", "schema": schema}));
-    let mut responses = refusals(pattern, &asked, told);
+    let mut responses = refusals(method, pattern, &asked, told);
     let mut yes = json!({"description": "Done."});
     if let Some(answer) = told.answer {
         yes["content"] = json!({told.media: {"schema": answer(book)}});
@@ -102,7 +102,7 @@ fn operation(book: &mut Book, route: (&Method, &str, Right), asked: Asked, told:
         "operationId": name.replace("::", "."),
         "summary": told.summary,
         "tags": [name.split("::").next()],
-        "parameters": places(pattern, &asked, told).chain(in_query).collect::<Vec<_>>(),
+        "parameters": places(pattern, &asked, told).chain(in_query).chain(headers(method, &asked)).collect::<Vec<_>>(),
         "responses": responses,
         "security": if right == Right::Public { json!([]) } else { json!([{"bearer": []}]) },
         "x-right": right.name(),
@@ -127,8 +127,17 @@ fn places<'a>(pattern: &'a str, asked: &'a Asked, told: &'a Told) -> impl Iterat
     })
 }
 
+/// Headers that mean something.
+fn headers(method: &Method, asked: &Asked) -> impl Iterator<Item = Value> {
+    let told = |name: &str, says: &str| json!({"name": name, "in": "header", "description": says, "schema": {"type": "string"}});
+    let version = "the `etag` of what is to be changed; 412 where it is another by now";
+    let key = "made up for this one request: sent again with it, the request is not done again but answered as before";
+    let version = asked.versioned.then(|| told("if-match", version));
+    version.into_iter().chain((method == Method::POST).then(|| told("idempotency-key", key)))
+}
+
 /// How it may be refused, by status.
-fn refusals(pattern: &str, asked: &Asked, told: &Told) -> Map<String, Value> {
+fn refusals(method: &Method, pattern: &str, asked: &Asked, told: &Told) -> Map<String, Value> {
     use Code::*;
     let mut codes = vec![
         Unauthorized,
@@ -154,6 +163,12 @@ fn refusals(pattern: &str, asked: &Asked, told: &Told) -> Map<String, Value> {
     }
     if pattern.contains('{') {
         codes.push(NotFound);
+    }
+    if asked.versioned {
+        codes.push(VersionMismatch);
+    }
+    if method == Method::POST {
+        codes.extend([IdempotencyKeyReused, InProgress, OutcomeUnknown, TooManyKeys]);
     }
     codes.extend(&told.codes);
     let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();

@@ -187,17 +187,21 @@ impl Store {
         change: ProviderChange,
     ) -> Result<Provider, StoreError> {
         let change = Changes::new(id, change, self.sealer())?;
-        let author = self.author();
+        let (author, expected) = (self.author(), self.expected());
         let row: Row = db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
                 let before: Option<Row> =
                     providers::table.find(id.0).select(Row::as_select()).first(conn).await.optional()?;
                 let before = before.ok_or(NOT_FOUND)?;
-                let after: Row = diesel::update(providers::table.find(id.0))
-                    .set((change, providers::version.eq(providers::version + 1)))
+                expected.check(before.version)?;
+                let row = providers::table.find(id.0).filter(providers::version.eq(before.version));
+                let after: Option<Row> = diesel::update(row)
+                    .set((change, providers::version.eq(before.version + 1)))
                     .returning(Row::as_returning())
                     .get_result(conn)
-                    .await?;
+                    .await
+                    .optional()?;
+                let after = after.ok_or(StoreError::Stale { version: before.version + 1 })?;
                 tell!(conn, author, "provider.update", subject(id.0), Some(&before), Some(&after.since(&before)));
                 Ok::<_, StoreError>(after)
             })
@@ -211,7 +215,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn delete_provider(&self, id: ProviderId) -> Result<(), StoreError> {
-        let author = self.author();
+        let (author, expected) = (self.author(), self.expected());
         db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
                 let before: Option<Row> = diesel::delete(providers::table.find(id.0))
@@ -220,6 +224,7 @@ impl Store {
                     .await
                     .optional()?;
                 let before = before.ok_or(NOT_FOUND)?;
+                expected.check(before.version)?;
                 tell!(conn, author, "provider.delete", subject(id.0), Some(&before), NOTHING);
                 Ok::<_, StoreError>(())
             })

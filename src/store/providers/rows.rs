@@ -37,7 +37,7 @@ fn record(id: i64) -> String {
 #[diesel(table_name = providers)]
 pub(super) struct Row {
     pub(super) id: i64,
-    version: i64,
+    pub(super) version: i64,
     name: Clean,
     kind: Clean,
     base_url: Clean,

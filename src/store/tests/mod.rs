@@ -3,6 +3,7 @@
 //! names.
 
 mod audit;
+mod idempotency;
 mod ledger;
 mod migrations;
 mod outages;

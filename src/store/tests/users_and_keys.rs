@@ -101,7 +101,8 @@ async fn a_user_changes_only_where_told(rig: Rig) {
     let made = user(&rig.store, "one").await;
     let change = UserChange { expires_at: Some(Some(instant())), ..UserChange::default() };
     let changed = rig.store.update_user(made.id, change).await.unwrap();
-    let expected = User { expires_at: Some(instant()), updated_at: changed.updated_at, ..made.clone() };
+    let expected =
+        User { version: 2, expires_at: Some(instant()), updated_at: changed.updated_at, ..made.clone() };
     assert_eq!(changed, expected);
     assert!(changed.updated_at >= made.updated_at);
 

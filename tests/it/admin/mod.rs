@@ -2,6 +2,7 @@
 
 mod api;
 mod audit;
+mod concurrent;
 mod configuration;
 mod described;
 mod health;

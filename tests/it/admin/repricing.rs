@@ -70,7 +70,7 @@ async fn i07_what_had_no_price_is_charged_once_there_is_one_and_only_once(house:
     assert_eq!(shown["corrections"][0]["note"], "the list came late");
     assert_eq!(settled().await, Pico(6_000_000_000_005));
     assert_eq!(api.get("/api/v1/ledger/drift").await.ok(200)["items"], json!([]), "I-04");
-    assert_eq!(api.get("/api/v1/audit").await.ok(200)["items"][0]["action"], "requests.reprice");
+    assert_eq!(api.get("/api/v1/audit?limit=1").await.ok(200)["items"][0]["action"], "requests.reprice");
     assert_eq!(
         ask(json!({"cursor": "x"})).await.problem(422),
         ["invalid", "cursor: out_of_range: is not one of ours"]

@@ -1,0 +1,3 @@
+DROP TABLE idempotent_requests;
+ALTER TABLE api_keys DROP COLUMN version;
+ALTER TABLE users DROP COLUMN version;

@@ -1,0 +1,77 @@
+//! Versions of rows: told as `ETag`, demanded by `If-Match`, so that two who change the same thing at once do
+//! not undo each other's work unseen.
+
+use std::future::{Ready, ready};
+
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
+    http::header::{ETAG, IF_MATCH},
+};
+use serde::Serialize;
+
+use super::error::Problem;
+use crate::store::Expected;
+
+/// Extractor: the versions that the row may have for a change to be made; any, where nothing is said.
+pub(super) struct IfMatch(pub(super) Expected);
+
+impl FromRequest for IfMatch {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let mut given = request.headers().get_all(IF_MATCH).peekable();
+        if given.peek().is_none() {
+            return ready(Ok(Self(Expected::Any)));
+        }
+        let lists = given.map(|value| value.to_str().unwrap_or_default());
+        let tags: Vec<&str> = lists.flat_map(|list| list.split(',')).map(str::trim).collect();
+        // What is none of ours is a version that no row has.
+        let versions = tags.iter().filter_map(|tag| version(tag)).collect();
+        let any = tags.contains(&"*");
+        ready(Ok(Self(if any { Expected::Any } else { Expected::OneOf(versions) })))
+    }
+}
+
+fn version(tag: &str) -> Option<i64> {
+    let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let is_written_as_told = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    digits.parse().ok().filter(|_| is_written_as_told)
+}
+
+/// An answer with what stands in a row, and which version of it that is.
+pub(super) fn told(
+    mut answer: actix_web::HttpResponseBuilder,
+    version: i64,
+    row: &impl Serialize,
+) -> HttpResponse {
+    answer.insert_header((ETAG, format!("\"{version}\""))).json(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_as_it_was_told() {
+        let read = |values: &[&str]| {
+            let mut request = TestRequest::default();
+            for value in values {
+                request = request.append_header(("if-match", *value));
+            }
+            let request = request.to_http_request();
+            IfMatch::from_request(&request, &mut Payload::None).into_inner().unwrap().0
+        };
+        assert_eq!(read(&[]), Expected::Any);
+        assert_eq!(read(&["*"]), Expected::Any);
+        assert_eq!(read(&["\"7\""]), Expected::OneOf(vec![7]));
+        assert_eq!(read(&["\"7\", \"8\"", "\"9\""]), Expected::OneOf(vec![7, 8, 9]));
+        // A weak tag never matches, and neither does what we did not write.
+        for other in ["W/\"7\"", "7", "\"\"", "\"07\"", "\"+7\"", "\"x\"", "", "\"99999999999999999999\""] {
+            assert_eq!(read(&[other]), Expected::OneOf(vec![]), "{other}");
+        }
+    }
+}
