@@ -49,6 +49,12 @@ codes! {
         MalformedJson = "malformed_json",
         /// No credential, or a wrong one.
         Unauthorized = "unauthorized",
+        /// What was shown to sign in with does not count.
+        SignInFailed = "sign_in_failed",
+        /// A change by session that does not come from a page of ours.
+        CsrfRejected = "csrf_rejected",
+        /// The request comes with no session that could be ended.
+        NoSession = "no_session",
         /// Known who is asking, and that one may not.
         Forbidden = "forbidden",
         /// There is no such thing.
@@ -100,14 +106,16 @@ impl Code {
     pub fn status(self) -> StatusCode {
         match self {
             Self::MalformedJson => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Unauthorized | Self::SignInFailed => StatusCode::UNAUTHORIZED,
+            Self::Forbidden | Self::CsrfRejected => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Conflict | Self::LargeChanges | Self::InProgress | Self::OutcomeUnknown => {
-                StatusCode::CONFLICT
-            }
+            Self::Conflict
+            | Self::LargeChanges
+            | Self::InProgress
+            | Self::OutcomeUnknown
+            | Self::NoSession => StatusCode::CONFLICT,
             Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
             Self::TooManyKeys => StatusCode::TOO_MANY_REQUESTS,
             Self::PriceSourceFailed => StatusCode::BAD_GATEWAY,
@@ -127,6 +135,9 @@ impl Code {
         match self {
             Self::MalformedJson => "the body is not JSON",
             Self::Unauthorized => "a credential is needed",
+            Self::SignInFailed => "not signed in",
+            Self::CsrfRejected => "not asked for by a page of ours",
+            Self::NoSession => "no session to end",
             Self::Forbidden => "not allowed",
             Self::NotFound => "not found",
             Self::MethodNotAllowed => "method not allowed",

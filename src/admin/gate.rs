@@ -11,7 +11,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method,
-        header::{CACHE_CONTROL, HeaderName, HeaderValue},
+        header::{CACHE_CONTROL, HeaderName, HeaderValue, SET_COOKIE},
     },
     middleware::Next,
     web::Data,
@@ -21,7 +21,7 @@ use futures_util::FutureExt as _;
 
 use super::{
     Admin, Principal, Right,
-    access::identify,
+    access::{Presented, identify, same_site, shows_more_than_cookies},
     error::{Code, Problem},
     once, refusals,
 };
@@ -38,8 +38,15 @@ pub(super) async fn pass(
     let id = RequestId::new();
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let told = request.request().clone();
-    let mut response = match check(right, &request) {
-        Err(problem) => request.error_response(problem),
+    let mut response = match check(right, &request).await {
+        Err(problem) => {
+            let forget = forgotten(&request, &problem);
+            let mut response = request.error_response(problem);
+            if let Some((name, cookie)) = forget {
+                response.headers_mut().append(name, cookie);
+            }
+            response
+        }
         Ok(()) => match logging::request::within(id, caught(once::serve(request, next))).await {
             Ok(response) => response?,
             Err(problem) => ServiceResponse::from_err(problem, told.clone()),
@@ -67,16 +74,26 @@ async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
 }
 
 /// Finds out who is asking, and whether that one may.
-fn check(right: Right, request: &ServiceRequest) -> Result<(), Problem> {
+async fn check(right: Right, request: &ServiceRequest) -> Result<(), Problem> {
     if right == Right::Public {
-        return Ok(());
+        // A page of another site must not sign anybody in either: as somebody else, unnoticed.
+        return if request.method().is_safe() { Ok(()) } else { same_site(request.headers()) };
     }
     let admin = request.app_data::<Data<Admin>>();
     let admin = admin.ok_or_else(|| Problem::internal("the control plane was mounted without its state"))?;
-    let principal = identify(admin, request.headers())?;
+    let principal = identify(admin, request.method(), request.headers()).await?;
     let may = may(&principal, right, request.method());
     request.extensions_mut().insert(principal);
     may
+}
+
+/// Takes the cookie of a session away that is over, so that a browser stops sending it.
+fn forgotten(request: &ServiceRequest, problem: &Problem) -> Option<(HeaderName, HeaderValue)> {
+    let cookies = request.app_data::<Data<Admin>>()?.cookies();
+    let came_by_it = problem.code() == Code::Unauthorized
+        && !shows_more_than_cookies(request.headers())
+        && cookies.presented(request.headers()) != Presented::None;
+    came_by_it.then(|| (SET_COOKIE, cookies.forget()))
 }
 
 fn may(principal: &Principal, right: Right, method: &Method) -> Result<(), Problem> {
@@ -84,7 +101,7 @@ fn may(principal: &Principal, right: Right, method: &Method) -> Result<(), Probl
         let detail = format!("this takes the right `{}`", right.name());
         return Err(Problem::new(Code::Forbidden, detail));
     }
-    if principal.read_only && !method.is_safe() {
+    if principal.read_only && !method.is_safe() && right != Right::SignedIn {
         let detail = "this api key has no console rights (`web_login`); it can only look at its own usage";
         return Err(Problem::new(Code::Forbidden, detail));
     }

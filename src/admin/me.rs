@@ -2,9 +2,10 @@
 
 use actix_web::{HttpResponse, web::Data};
 use actors::{Subject, ids::KeyId};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Admin, Answer, Principal, Right, query::Query, quotas, schema::view, users};
+use super::{Admin, Answer, Principal, Right, Session, query::Query, quotas, schema::view, users};
 
 view! {
     /// Who is asking, as shown.
@@ -16,12 +17,35 @@ view! {
         rights: Vec<&'static str>,
         /// Whether the credential can only look.
         read_only: bool,
+        /// What was shown, now or at the sign-in.
+        signed_in_by: &'static str,
         /// By which api key.
         key_id: Option<KeyId>,
+        /// By which console session.
+        session: Option<SessionView>,
         /// None for the holder of the admin token.
         user: Option<users::View>,
         /// The user's quota.
         quota: Option<quotas::View>,
+    }
+}
+
+view! {
+    /// The session that one comes with.
+    #[derive(Serialize)]
+    pub(super) struct SessionView {
+        id: i64,
+        /// From then on it is over, however much it is used.
+        expires_at: DateTime<Utc>,
+        /// What a change sends along as `x-pointsman-csrf`.
+        csrf_token: String,
+    }
+}
+
+impl From<&Session> for SessionView {
+    fn from(session: &Session) -> Self {
+        let Session { id, expires_at, csrf } = session;
+        Self { id: *id, expires_at: *expires_at, csrf_token: csrf.reveal().to_owned() }
     }
 }
 
@@ -37,6 +61,15 @@ pub(super) async fn show(admin: Data<Admin>, me: Principal, query: Query) -> Ans
         user = Some(row.into());
     }
     let rights = Right::ALL.into_iter().filter(|right| me.has(*right)).map(Right::name).collect();
-    let (name, role, read_only, key_id) = (me.name.to_string(), me.role.name(), me.read_only, me.key);
-    Ok(HttpResponse::Ok().json(View { name, role, rights, read_only, key_id, user, quota }))
+    Ok(HttpResponse::Ok().json(View {
+        name: me.name.to_string(),
+        role: me.role.name(),
+        rights,
+        read_only: me.read_only,
+        signed_in_by: me.way.name(),
+        key_id: me.key,
+        session: me.session.as_ref().map(SessionView::from),
+        user,
+        quota,
+    }))
 }

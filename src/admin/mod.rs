@@ -9,6 +9,7 @@
 
 mod access;
 mod audit;
+mod auth;
 mod author;
 mod billing;
 mod body;
@@ -53,23 +54,25 @@ use std::{
 
 use actix_web::{HttpResponse, web::Data};
 use actors::Gateway;
+use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 use tokio::{sync::Mutex, time::sleep};
 
-pub use self::{
-    access::{Principal, Right},
-    routes::{configure, listing},
-};
 use self::{
+    access::Cookies,
     error::{Code, Problem},
     refusals::Refusals,
 };
+pub use self::{
+    access::{Principal, Right, Session},
+    routes::{configure, listing},
+};
 use crate::{
-    config::Effective,
+    config::{Effective, console::ConsoleSettings},
     current::Current,
     events::Events,
     journal::recorder::Recorder,
-    secrets::{admin_token::AdminToken, digest::Digester},
+    secrets::{admin_token::AdminToken, digest::Digester, session_token::SessionTokens},
     store::Store,
     upstream::fetch::Fetch as PriceSource,
 };
@@ -87,6 +90,8 @@ pub struct Admin {
     recorder: Recorder,
     token: AdminToken,
     digester: Digester,
+    sessions: SessionTokens,
+    console: ConsoleSettings,
     trusted_proxies: Vec<IpNet>,
     price_source: Option<PriceSource>,
     process: Vec<Effective>,
@@ -115,6 +120,10 @@ pub struct Parts {
     pub token: AdminToken,
     /// Makes the digests of new api keys.
     pub digester: Digester,
+    /// Makes the tokens of console sessions.
+    pub sessions: SessionTokens,
+    /// How people sign in.
+    pub console: ConsoleSettings,
     /// Peers whose word about a client's address is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Where price lists may be fetched from, if from anywhere.
@@ -145,8 +154,8 @@ impl Admin {
     /// The control plane over these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, gateway, current, recorder, token, digester, .. } = parts;
-        let Parts { trusted_proxies, price_source, process, events, .. } = parts;
+        let Parts { store, gateway, current, recorder, token, digester, sessions, .. } = parts;
+        let Parts { console, trusted_proxies, price_source, process, events, .. } = parts;
         let (one_at_a_time, behind) = (Mutex::default(), Default::default());
         Self {
             store,
@@ -155,6 +164,8 @@ impl Admin {
             recorder,
             token,
             digester,
+            sessions,
+            console,
             trusted_proxies,
             price_source,
             process,
@@ -164,6 +175,17 @@ impl Admin {
             process_id: uuid::Uuid::now_v7().to_string(),
             behind,
         }
+    }
+
+    /// The wall clock.
+    fn wall_now(&self) -> DateTime<Utc> {
+        let clock = self.gateway.clock();
+        clock.wall(clock.now())
+    }
+
+    /// How cookies are set and read.
+    fn cookies(&self) -> Cookies {
+        Cookies { secure: self.console.secure_cookies }
     }
 
     /// Writes something, has it take effect, and returns what was written.

@@ -14,7 +14,7 @@ use actix_web::{
 };
 
 use super::{
-    Right, audit, billing, configuration,
+    Right, audit, auth, billing, configuration,
     error::{Code, Problem},
     events, gate, keys, ledger, live, me,
     openapi::{self, Asked, Asks},
@@ -50,7 +50,7 @@ fn table() -> Vec<Entry> {
     const PUT: Method = Method::PUT;
     const PATCH: Method = Method::PATCH;
     const DELETE: Method = Method::DELETE;
-    use Right::{Admin, Operate, Own, Read};
+    use Right::{Admin, Operate, Own, Public, Read, SignedIn};
     vec![
         entry(POST,   "/api/v1/providers",               Admin,   providers::create),
         entry(GET,    "/api/v1/providers",               Read,    providers::list),
@@ -73,6 +73,11 @@ fn table() -> Vec<Entry> {
         entry(DELETE, "/api/v1/keys/{id}",               Own,     keys::remove),
 
         entry(GET,    "/api/v1/me",                      Own,     me::show),
+
+        entry(POST,   "/api/v1/auth/login",              Public,   auth::login),
+        entry(POST,   "/api/v1/auth/logout",             SignedIn, auth::logout),
+        entry(GET,    "/api/v1/auth/sessions",           SignedIn, auth::sessions::list),
+        entry(DELETE, "/api/v1/auth/sessions/{id}",      SignedIn, auth::sessions::end),
 
         entry(GET,    "/api/v1/settings",                Read,    settings::show),
         entry(PATCH,  "/api/v1/settings",                Admin,   settings::update),

@@ -6,6 +6,7 @@
 //! all present and checked. Only the second layer leaves this room, and nothing else in the house
 //! reads the environment.
 
+pub mod console;
 pub mod data_dir;
 mod journal;
 pub mod log;
@@ -27,8 +28,9 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 
 use self::{
-    log::LogSettings, prices::PriceSettings, routing::RoutingSettings, secrets::SecretSettings,
-    server::ServerSettings, store::StoreSettings, traces::TraceSettings, typed::Typed,
+    console::ConsoleSettings, log::LogSettings, prices::PriceSettings, routing::RoutingSettings,
+    secrets::SecretSettings, server::ServerSettings, store::StoreSettings, traces::TraceSettings,
+    typed::Typed,
 };
 pub use self::{
     secret::Secret,
@@ -46,6 +48,8 @@ pub struct Config {
     pub time_zone: Tz,
     /// Listening and the HTTP side.
     pub server: ServerSettings,
+    /// How people sign in.
+    pub console: ConsoleSettings,
     /// The database.
     pub store: StoreSettings,
     /// What is written down before the database has it.
@@ -99,6 +103,7 @@ pub fn load_with(
     Ok(Config {
         time_zone: time_zone::meant(&typed)?,
         server: server::meant(&typed)?,
+        console: console::meant(&typed)?,
         store: store::meant(&typed, &data_dir)?,
         journal: journal::meant(&typed, &data_dir)?,
         routing: routing::meant(&typed)?,

@@ -13,8 +13,7 @@ use super::{
 
 /// Variables known from the predecessors or from the plan that nothing reads yet. Silence would
 /// make an operator believe that they work.
-const WITHOUT_EFFECT: [&str; 4] =
-    ["REDIS_URL", "ENABLE_RATE_LIMIT", "ENABLE_SECURE_COOKIES", "STORE_SESSION_MESSAGES"];
+const WITHOUT_EFFECT: [&str; 3] = ["REDIS_URL", "ENABLE_RATE_LIMIT", "STORE_SESSION_MESSAGES"];
 
 /// What was given on the command line, as far as it is configuration.
 #[derive(Debug, Clone, Default)]

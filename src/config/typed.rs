@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use super::{data_dir, journal, log, prices, routing, secrets, server, store, time_zone, traces};
+use super::{console, data_dir, journal, log, prices, routing, secrets, server, store, time_zone, traces};
 
 /// One thing that can be configured.
 pub(super) struct Knob {
@@ -37,10 +37,11 @@ impl Knob {
     }
 }
 
-const SECTIONS: [&[Knob]; 10] = [
+const SECTIONS: [&[Knob]; 11] = [
     data_dir::KNOBS,
     time_zone::KNOBS,
     server::KNOBS,
+    console::KNOBS,
     store::KNOBS,
     journal::KNOBS,
     routing::KNOBS,

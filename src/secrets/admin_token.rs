@@ -81,6 +81,12 @@ impl AdminToken {
         Ok(Settled { token: Self { digester, digest }, store, made })
     }
 
+    /// What the token that counts is known by.
+    #[must_use]
+    pub const fn known_by(&self) -> &Digest {
+        &self.digest
+    }
+
     /// Whether `presented` is the admin token, in a time that does not tell how nearly.
     #[must_use]
     pub fn accepts(&self, presented: &str) -> bool {

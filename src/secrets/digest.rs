@@ -74,6 +74,12 @@ impl Digester {
         Self(key.derive("pointsman/1/admin-token"))
     }
 
+    /// The digester for the tokens of console sessions.
+    #[must_use]
+    pub fn for_console_sessions(key: &SealingKey) -> Self {
+        Self(key.derive("pointsman/1/console-sessions"))
+    }
+
     /// The digest of the whole of `secret`.
     #[must_use]
     pub fn digest(&self, secret: &str) -> Digest {

@@ -8,6 +8,8 @@
 //! | key id | `pointsman/1/key-id`, first 8 bytes | tells blobs of different sealing keys apart |
 //! | api keys | `pointsman/1/api-keys` | HMAC-SHA-256 digests of api keys ([`digest`]) |
 //! | admin token | `pointsman/1/admin-token` | HMAC-SHA-256 digest of the admin token ([`admin_token`]) |
+//! | console sessions | `pointsman/1/console-sessions` | HMAC-SHA-256 digests of session tokens ([`session_token`]) |
+//! | csrf | `pointsman/1/console-session-csrf` | what a page sends along with a change ([`session_token`]) |
 //!
 //! So the database alone is of no use to a thief; and whoever loses the sealing key has to enter
 //! credentials again and give out new api keys. Back it up, apart from the database.
@@ -16,3 +18,4 @@ pub mod admin_token;
 pub mod digest;
 pub mod sealing;
 pub mod sealing_key;
+pub mod session_token;

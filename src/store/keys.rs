@@ -16,7 +16,7 @@ use super::{
     error::StoreError,
     limits::LimitsDoc,
     page::{Cursor, Page},
-    schema::api_keys,
+    schema::{api_keys, console_sessions},
     text::Clean,
     types::{At, Json},
 };
@@ -164,18 +164,19 @@ impl Store {
         Ok(Page { items: page.items.into_iter().map(Key::from).collect(), next: page.next })
     }
 
-    /// Changes a key and returns the result.
+    /// Changes a key and returns the result. Console sessions end that rest on what was before (C-19).
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn update_key(&self, id: KeyId, change: KeyChange) -> Result<Key, StoreError> {
+        let (web_login, disables) = (change.web_login, change.enabled == Some(false));
         let change = Changes {
             name: change.name.map(|name| Clean::name(&name, "name")).transpose()?,
             groups: change.groups.map(Json),
             limits: change.limits.map(|limits| Json(limits.into())),
             expires_at: change.expires_at.map(|at| at.map(At)),
             enabled: change.enabled,
-            web_login: change.web_login,
+            web_login,
             updated_at: At::now(),
         };
         let (author, expected) = (self.author(), self.expected());
@@ -193,6 +194,13 @@ impl Store {
                     .await
                     .optional()?;
                 let after = after.ok_or(StoreError::Stale { version: before.version + 1 })?;
+                let own = console_sessions::table.filter(console_sessions::key_id.eq(id.0));
+                if disables {
+                    diesel::delete(own).execute(conn).await?;
+                } else if let Some(web_login) = web_login {
+                    let otherwise = own.filter(console_sessions::read_only.eq(web_login));
+                    diesel::delete(otherwise).execute(conn).await?;
+                }
                 tell!(conn, author, "key.update", subject(id.0), Some(&before), Some(&after));
                 Ok::<_, StoreError>(after)
             })

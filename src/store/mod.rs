@@ -9,6 +9,7 @@
 
 mod audit;
 pub mod backup;
+mod console_sessions;
 mod db;
 mod directory;
 mod error;
@@ -43,6 +44,7 @@ use diesel_async::RunQueryDsl;
 use self::db::{Engine, db};
 pub use self::{
     audit::{AuditFilter, Audited, Author, Deed, REFUSED},
+    console_sessions::{ConsoleSession, NewConsoleSession, OwnKey, Owner, Standing, Way},
     db::PoolState,
     directory::DirectoryEntry,
     error::StoreError,

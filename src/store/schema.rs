@@ -345,5 +345,39 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
+    use crate::store::types::Ts;
+
+    console_sessions (id) {
+        id -> BigInt,
+        digest -> Binary,
+        way -> Text,
+        user_id -> Nullable<BigInt>,
+        key_id -> Nullable<BigInt>,
+        role -> Text,
+        read_only -> Bool,
+        proof -> Nullable<Binary>,
+        created_at -> Ts,
+        seen_at -> Ts,
+        expires_at -> Ts,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::store::types::Ts;
+
+    user_passwords (user_id) {
+        user_id -> BigInt,
+        hash -> Text,
+        updated_at -> Ts,
+    }
+}
+
 diesel::joinable!(api_keys -> users (user_id));
-diesel::allow_tables_to_appear_in_same_query!(api_keys, users);
+diesel::joinable!(console_sessions -> users (user_id));
+diesel::joinable!(console_sessions -> api_keys (key_id));
+diesel::allow_tables_to_appear_in_same_query!(api_keys, users, console_sessions);

@@ -13,7 +13,7 @@ use super::{
     error::StoreError,
     limits::LimitsDoc,
     page::{Cursor, Page},
-    schema::users,
+    schema::{console_sessions, users},
     text::Clean,
     types::{At, Json},
 };
@@ -181,14 +181,15 @@ impl Store {
         Page::new(rows, limit, |row| Cursor(row.id)).try_map(User::try_from)
     }
 
-    /// Changes a user and returns the result.
+    /// Changes a user and returns the result. Console sessions end that rest on what was before (C-19).
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or [`StoreError::Conflict`] when the new name is taken.
     pub async fn update_user(&self, id: UserId, change: UserChange) -> Result<User, StoreError> {
+        let (role, disables) = (change.role.map(Role::name), change.enabled == Some(false));
         let change = Changes {
             name: change.name.map(|name| Clean::name(&name, "name")).transpose()?,
-            role: change.role.map(Role::name),
+            role,
             groups: change.groups.map(Json),
             tags: change.tags.map(Json),
             limits: change.limits.map(|limits| Json(limits.into())),
@@ -211,6 +212,14 @@ impl Store {
                     .await
                     .optional()?;
                 let after = after.ok_or(StoreError::Stale { version: before.version + 1 })?;
+                let own = console_sessions::table.filter(console_sessions::user_id.eq(id.0));
+                if disables {
+                    diesel::delete(own).execute(conn).await?;
+                } else if let Some(role) = role {
+                    let carries = console_sessions::read_only.eq(false);
+                    let another = own.filter(carries).filter(console_sessions::role.ne(role));
+                    diesel::delete(another).execute(conn).await?;
+                }
                 tell!(conn, author, "user.update", subject(id.0), Some(&before), Some(&after));
                 Ok::<_, StoreError>(after)
             })

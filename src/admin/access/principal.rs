@@ -7,8 +7,13 @@ use std::{
 
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload};
 use actors::ids::{KeyId, UserId};
+use chrono::{DateTime, Utc};
 
-use crate::{admin::error::Problem, store::Role};
+use crate::{
+    admin::error::Problem,
+    config::Secret,
+    store::{Role, Way},
+};
 
 /// Whoever is asking. Handlers take it as an argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +28,36 @@ pub struct Principal {
     pub read_only: bool,
     /// For the audit log.
     pub name: Arc<str>,
+    /// What this one has shown, now or at the sign-in.
+    pub way: Way,
+    /// The session, if by one.
+    pub session: Option<Session>,
+}
+
+/// The console session that a request comes with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its row.
+    pub id: i64,
+    /// From then on it is over.
+    pub expires_at: DateTime<Utc>,
+    /// What its page sends along with a change.
+    pub csrf: Secret,
 }
 
 impl Principal {
     /// The holder of the admin token.
     #[must_use]
     pub fn admin_token() -> Self {
-        Self { role: Role::Admin, user: None, key: None, read_only: false, name: "admin token".into() }
+        Self {
+            role: Role::Admin,
+            user: None,
+            key: None,
+            read_only: false,
+            name: "admin token".into(),
+            way: Way::AdminToken,
+            session: None,
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use crate::store::Role;
 pub enum Right {
     /// Anybody, also without a credential.
     Public,
-    /// Anybody who is signed in; the handler keeps to what is the principal's own.
+    /// Anybody with a credential, also one that can only look: it is about the credential itself.
+    SignedIn,
+    /// Anybody with a credential; the handler keeps to what is the principal's own.
     Own,
     /// Whoever may look at everything: auditors, operators and admins.
     Read,
@@ -20,13 +22,15 @@ pub enum Right {
 
 impl Right {
     /// Every one of them, the least first.
-    pub const ALL: [Self; 5] = [Self::Public, Self::Own, Self::Read, Self::Operate, Self::Admin];
+    pub const ALL: [Self; 6] =
+        [Self::Public, Self::SignedIn, Self::Own, Self::Read, Self::Operate, Self::Admin];
 
     /// The name shown to those who ask what they may.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Public => "public",
+            Self::SignedIn => "signed_in",
             Self::Own => "own",
             Self::Read => "read",
             Self::Operate => "operate",
@@ -61,10 +65,10 @@ mod tests {
     #[test]
     fn c03_each_role_has_its_right_and_all_that_are_less() {
         let table = [
-            (Role::User, [true, true, false, false, false]),
-            (Role::Auditor, [true, true, true, false, false]),
-            (Role::Operator, [true, true, true, true, false]),
-            (Role::Admin, [true, true, true, true, true]),
+            (Role::User, [true, true, true, false, false, false]),
+            (Role::Auditor, [true, true, true, true, false, false]),
+            (Role::Operator, [true, true, true, true, true, false]),
+            (Role::Admin, [true, true, true, true, true, true]),
         ];
         assert_eq!(table.map(|(role, _)| role), Role::ALL);
         for (role, expected) in table {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{
     Principal,
+    auth::Visitor,
     author::Signed,
     body::{Body, Object},
     query::{Id, Query},
@@ -84,7 +85,7 @@ macro_rules! nothing {
     })+ };
 }
 
-nothing!(HttpRequest, Principal, Signed);
+nothing!(HttpRequest, Principal, Signed, Visitor);
 
 /// What the server is made of.
 impl<T: 'static> Asks for Data<T> {

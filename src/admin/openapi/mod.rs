@@ -71,11 +71,19 @@ fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": book.structs,
-            "securitySchemes": {"bearer": {
-                "type": "http",
-                "scheme": "bearer",
-                "description": "The admin token, or an api key whose user has the right that `x-right` names.",
-            }},
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The admin token, or an api key whose user has the right that `x-right` names.",
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "__Host-pointsman",
+                    "description": "A console session. A change needs the header `x-pointsman-csrf`, too.",
+                },
+            },
         },
     })
 }
@@ -104,7 +112,7 @@ fn operation(book: &mut Book, route: (&Method, &str, Right), asked: Asked, told:
         "tags": [name.split("::").next()],
         "parameters": places(pattern, &asked, told).chain(in_query).chain(headers(method, &asked)).collect::<Vec<_>>(),
         "responses": responses,
-        "security": if right == Right::Public { json!([]) } else { json!([{"bearer": []}]) },
+        "security": if right == Right::Public { json!([]) } else { json!([{"bearer": []}, {"session": []}]) },
         "x-right": right.name(),
     });
     if let Some(body) = asked.body {
@@ -148,6 +156,9 @@ fn refusals(method: &Method, pattern: &str, asked: &Asked, told: &Told) -> Map<S
         NotEffectiveYet,
         Overloaded,
     ];
+    if !method.is_safe() {
+        codes.push(CsrfRejected);
+    }
     if asked.body.is_some() {
         codes.extend([
             MalformedJson,

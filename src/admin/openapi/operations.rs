@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::statistics::{MOST_SUBJECTS, SUBJECTS};
 use super::super::{
-    audit, billing, configuration,
+    audit, auth, billing, configuration,
     error::Code,
     events, keys, ledger, live, me, overview, price_import, prices, provider_prices, providers,
     query::{LARGEST_PAGE, Listed, PAGE},
@@ -167,6 +167,13 @@ pub(super) fn all() -> Vec<Told> {
         told(keys::remove, "Remove a key; it is refused from the next request on"),
 
         told(me::show, "Show who is asking, with rights and quota").gives::<me::View>(),
+
+        told(auth::login, "Sign in: the answer sets a cookie and tells what changes must send along")
+            .may(Code::SignInFailed).may(Code::Invalid).gives::<auth::SignedIn>(),
+        told(auth::logout, "Sign out: the session is over").may(Code::NoSession),
+        told(auth::sessions::list, "List one's own console sessions, or those of a user").by("user_id", number()).paged()
+            .may(Code::NotFound).lists::<auth::sessions::View>(),
+        told(auth::sessions::end, "End a console session"),
 
         told(settings::show, "Show the settings of the system").gives::<settings::View>(),
         told(settings::update, "Change the settings of the system").gives::<settings::View>(),

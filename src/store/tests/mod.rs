@@ -3,6 +3,7 @@
 //! names.
 
 mod audit;
+mod console_sessions;
 mod idempotency;
 mod ledger;
 mod migrations;

@@ -182,6 +182,19 @@ async fn c26_every_change_leaves_a_line(house: TestHouse) {
     walk.told((post, "/quotas/{kind}/{id}/raise", "/quotas/users/1/raise", raise), "quota.raise", "user/1")
         .await;
 
+    let login = json!({"token": ADMIN_TOKEN});
+    let (_, line) =
+        walk.told((Method::POST, "/auth/login", "/auth/login", login), "session.begin", "session/1").await;
+    assert_eq!((&line["after"]["way"], line["after"].get("digest")), (&json!("admin_token"), None));
+    let (_, line) = walk
+        .told(
+            (delete.clone(), "/auth/sessions/{id}", "/auth/sessions/1", none.clone()),
+            "session.end",
+            "session/1",
+        )
+        .await;
+    assert_eq!(line["after"]["reason"], "ended");
+
     walk.told((delete.clone(), "/keys/{id}", "/keys/1", none.clone()), "key.delete", "key/1").await;
     let (_, line) =
         walk.told((delete.clone(), "/users/{id}", "/users/1", none.clone()), "user.delete", "user/1").await;
@@ -197,8 +210,8 @@ async fn c26_every_change_leaves_a_line(house: TestHouse) {
     assert!(missing.is_empty(), "no step here shows that these leave a line: {missing:?}");
 }
 
-/// Routes whose lines other stories look at: they need an upstream or a conversation.
-const ELSEWHERE: [&str; 2] = ["/api/v1/prices/import/source", "/api/v1/sessions/{id}"];
+/// Routes whose lines other stories look at: they need an upstream, a conversation or a session.
+const ELSEWHERE: [&str; 3] = ["/api/v1/prices/import/source", "/api/v1/sessions/{id}", "/api/v1/auth/logout"];
 
 /// Lines of refusals are written behind the answer's back.
 async fn refusals(api: &Api, expected: usize) -> Vec<Value> {

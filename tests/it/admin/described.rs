@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use serde_json::{Value, json};
 
 use super::Api;
-use crate::admin::house::TestHouse;
+use crate::admin::house::{ADMIN_TOKEN, TestHouse};
 
 /// The description, and who is held against it.
 struct Walk {
@@ -138,6 +138,11 @@ async fn answers_are_as_they_are_described() {
     step(&post, "/requests/reprice", json!({"dry_run": true, "limit": 5})).await;
     step(&get, "/requests/{id}", Value::Null).await;
     step(&delete, "/sessions/{id}", Value::Null).await;
+    step(&post, "/auth/login", json!({"token": ADMIN_TOKEN})).await;
+    step(&post, "/auth/login", json!({"token": "nobody's"})).await;
+    step(&get, "/auth/sessions", Value::Null).await;
+    step(&post, "/auth/logout", Value::Null).await;
+    step(&delete, "/auth/sessions/{id}", Value::Null).await;
     step(&delete, "/keys/{id}", Value::Null).await;
     step(&delete, "/users/{id}", Value::Null).await;
     step(&delete, "/providers/{id}", Value::Null).await;

@@ -20,6 +20,7 @@ mod repricing;
 mod requests;
 mod rights;
 mod settings;
+mod signing_in;
 mod statistics;
 mod users_and_keys;
 

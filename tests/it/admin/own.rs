@@ -80,7 +80,7 @@ async fn c04_what_is_anothers_does_not_exist(house: TestHouse) {
     }
     let me = bob.get(&api, "/api/v1/me").await.ok(200);
     assert_eq!((&me["user"]["id"], &me["key_id"]), (&json!(bob.user.0), &json!(bob.id.0)));
-    assert_eq!((&me["role"], &me["rights"]), (&json!("user"), &json!(["public", "own"])));
+    assert_eq!((&me["role"], &me["rights"]), (&json!("user"), &json!(["public", "signed_in", "own"])));
     assert_eq!(
         me["quota"]["account"],
         bob.get(&api, &format!("/api/v1/quotas/users/{}", bob.user.0)).await.ok(200)["account"]

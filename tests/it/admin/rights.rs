@@ -39,6 +39,8 @@ async fn c03_every_route_refuses_whoever_lacks_its_right() {
             ("authorization", format!("Basic {ADMIN_TOKEN}")),
             ("x-api-key", ADMIN_TOKEN.to_owned()),
             ("cookie", format!("token={ADMIN_TOKEN}")),
+            ("cookie", format!("__Host-pointsman={ADMIN_TOKEN}")),
+            ("cookie", "__Host-pointsman=sid_nobody".to_owned()),
         ] {
             let reply = api.send(plain().insert_header((header, value.clone()))).await;
             assert_eq!(reply.problem(401), ["unauthorized"], "{method} {path} with {header}: {value}");
@@ -62,12 +64,12 @@ async fn c03_every_route_refuses_whoever_lacks_its_right() {
 fn expected(role: Role, web_login: bool, method: &Method, right: Right) -> bool {
     let carried = if web_login { role } else { Role::User };
     let enough = match right {
-        Right::Public | Right::Own => true,
+        Right::Public | Right::SignedIn | Right::Own => true,
         Right::Read => carried != Role::User,
         Right::Operate => matches!(carried, Role::Operator | Role::Admin),
         Right::Admin => carried == Role::Admin,
     };
-    right == Right::Public || enough && (web_login || method.is_safe())
+    matches!(right, Right::Public | Right::SignedIn) || enough && (web_login || method.is_safe())
 }
 
 #[actix::test]

@@ -28,6 +28,7 @@ use pointsman::{
         digest::{Digester, NewApiKey},
         sealing::Sealer,
         sealing_key::SealingKey,
+        session_token::SessionTokens,
     },
     store::{NewKey, NewUser, Role, Store},
     upstream::{self, fetch::Fetch},
@@ -112,8 +113,18 @@ impl TestHouse {
 
     /// The same with an address for price lists.
     pub(crate) fn admin_with_prices_from(&self, url: Option<String>) -> Data<Admin> {
+        self.admin_of(ADMIN_TOKEN, url)
+    }
+
+    /// The same with another admin token.
+    pub(crate) fn admin_with_token(&self, token: &str) -> Data<Admin> {
+        self.admin_of(token, None)
+    }
+
+    fn admin_of(&self, token: &str, url: Option<String>) -> Data<Admin> {
         let digester = Digester::for_admin_token(&sealing_key("11"));
-        let token = AdminToken::settle(digester, Some(ADMIN_TOKEN), None).unwrap().token;
+        let token = AdminToken::settle(digester, Some(token), None).unwrap().token;
+        let config = config::load_with(&Flags::default(), environment).unwrap();
         Data::new(Admin::new(admin::Parts {
             store: self.store.clone(),
             gateway: self.gateway.clone(),
@@ -121,8 +132,10 @@ impl TestHouse {
             recorder: self.recorder.clone(),
             token,
             digester: api_keys(),
+            sessions: SessionTokens::new(&sealing_key("11")),
+            console: config.console.clone(),
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
-            process: config::load_with(&Flags::default(), environment).unwrap().describe().to_vec(),
+            process: config.describe().to_vec(),
             events: Events::default(),
             price_source: url.map(|url| {
                 let settings = upstream::Settings::new(None).unwrap();

@@ -1,0 +1,2 @@
+DROP TABLE user_passwords;
+DROP TABLE console_sessions;
