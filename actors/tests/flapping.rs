@@ -63,7 +63,7 @@ fn six_hours(rate: f64) -> Toll {
                     grant.began();
                 }
                 grant.close(outcome, Closing::default());
-                answered = !journey.ended(provider, outcome);
+                answered = !journey.ended(provider, outcome, None);
                 if provider == BAD {
                     to_bad += 1;
                     let now = house.breaker("p1").await;

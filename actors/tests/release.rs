@@ -27,7 +27,7 @@ fn i10_i11_a_caller_who_leaves_at_any_await_point_leaves_no_gauge_up() {
         let provider = first.provider();
         time::quiet().await;
         first.close(Outcome::RateLimited, Closing::default());
-        assert!(journey.ended(provider, Outcome::RateLimited));
+        assert!(journey.ended(provider, Outcome::RateLimited, None));
         let mut second = journey.next().await.expect("the other is well");
         time::quiet().await;
         second.began();

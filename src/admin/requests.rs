@@ -20,7 +20,7 @@ use super::{
     schema::view,
 };
 use crate::{
-    journal::record::{AttemptRecord, Record},
+    journal::record::{AttemptRecord, Record, Settlement},
     store::{Corrected, RequestFilter},
 };
 
@@ -125,6 +125,11 @@ view! {
         retried_stale: bool,
         sent: bool,
         error: Option<String>,
+        /// What became of money that it may have cost though it came to nothing; none where it can have cost
+        /// nothing, or the request's own settlement tells.
+        settlement: Option<&'static str>,
+        /// What its provider was charged for that, and nobody else.
+        cost_usd: Option<Pico>,
     }
 }
 
@@ -186,6 +191,8 @@ impl From<AttemptRecord> for AttemptView {
             retried_stale: attempt.retried_stale,
             sent: attempt.sent,
             error: attempt.error,
+            settlement: attempt.settlement.map(Settlement::name),
+            cost_usd: attempt.cost,
         }
     }
 }

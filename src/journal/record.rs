@@ -183,6 +183,13 @@ pub struct AttemptRecord {
     /// What went wrong, for the operator.
     #[serde(serialize_with = "message_if")]
     pub error: Option<String>,
+    /// What became of money that it may have cost beside the request's own answer: there where it was sent and
+    /// came to nothing without a refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settlement: Option<Settlement>,
+    /// What is posted to its provider for that, and to nobody else; there exactly when `settlement` says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Pico>,
 }
 
 impl AttemptRecord {
@@ -201,6 +208,8 @@ impl AttemptRecord {
             retried_stale: false,
             sent: false,
             error: None,
+            settlement: None,
+            cost: None,
         }
     }
 }

@@ -90,12 +90,19 @@ impl Dead {
     }
 
     fn without_answer(outcome: Outcome, status: Option<u16>, error: String, sent: bool) -> Box<Self> {
-        let setback = Setback { outcome, status, cool_down: None, error, sent };
+        let setback = Setback { outcome, status, cool_down: None, error, sent, reading: None };
         Box::new(Self { setback, answer: None })
     }
 
     fn by_fault(fault: Fault, status: Option<u16>) -> Box<Self> {
         Self::without_answer(outcome_of(&fault), status, fault.to_string(), !fault.nothing_was_sent())
+    }
+
+    /// An answer that had begun to come.
+    fn within(begun: &Begun, outcome: Outcome, error: String) -> Box<Self> {
+        let mut dead = Self::without_answer(outcome, Some(begun.status.as_u16()), error, true);
+        dead.setback.reading = Some(Box::new(begun.tap.reading().clone()));
+        dead
     }
 }
 
@@ -138,7 +145,6 @@ pub(super) async fn run(
 
 /// Waits for a stream's first meaningful frame.
 async fn first_frame(mut begun: Begun, first_byte: Instant) -> Result<Begun, Box<Dead>> {
-    let status = Some(begun.status.as_u16());
     let mut patience = first_byte;
     loop {
         let Some(rest) = &mut begun.rest else { return judge(begun) };
@@ -150,7 +156,7 @@ async fn first_frame(mut begun: Begun, first_byte: Instant) -> Result<Begun, Box
                 }
                 begun.held.push(chunk);
             }
-            Ok(Some(Err(fault))) => return Err(Dead::by_fault(fault, status)),
+            Ok(Some(Err(fault))) => return Err(Dead::within(&begun, outcome_of(&fault), fault.to_string())),
             Ok(None) => {
                 begun.rest = None;
                 begun.tap.finish();
@@ -158,7 +164,10 @@ async fn first_frame(mut begun: Begun, first_byte: Instant) -> Result<Begun, Box
             }
             // A preamble and then nothing: that it is alive is worth telling.
             Err(_) if !begun.held.is_empty() => return Ok(begun),
-            Err(_) => return Err(Dead::by_fault(Fault::HeadTimeout, status)),
+            Err(_) => {
+                let fault = Fault::HeadTimeout;
+                return Err(Dead::within(&begun, outcome_of(&fault), fault.to_string()));
+            }
         }
         match begun.tap.stage() {
             Stage::Silent if held_bytes(&begun.held) > HELD_BYTES => return Ok(begun),
@@ -171,7 +180,6 @@ async fn first_frame(mut begun: Begun, first_byte: Instant) -> Result<Begun, Box
 
 /// Waits for a plain answer, up to a bound.
 async fn whole(mut begun: Begun) -> Result<Begun, Box<Dead>> {
-    let status = Some(begun.status.as_u16());
     while let Some(rest) = &mut begun.rest {
         match rest.next().await {
             Some(Ok(chunk)) => {
@@ -181,7 +189,7 @@ async fn whole(mut begun: Begun) -> Result<Begun, Box<Dead>> {
                     return Ok(begun);
                 }
             }
-            Some(Err(fault)) => return Err(Dead::by_fault(fault, status)),
+            Some(Err(fault)) => return Err(Dead::within(&begun, outcome_of(&fault), fault.to_string())),
             None => {
                 begun.rest = None;
                 begun.tap.finish();
@@ -194,13 +202,12 @@ async fn whole(mut begun: Begun) -> Result<Begun, Box<Dead>> {
 /// Whether an answer that is here so far may go to the caller.
 fn judge(begun: Begun) -> Result<Begun, Box<Dead>> {
     let reading = begun.tap.reading();
-    let status = Some(begun.status.as_u16());
     if let Some(error) = &reading.error {
         return match outcome_of_error(error, own_failure(reading)) {
             // What is wrong with the request is for the caller to read.
             Outcome::CallersFault => Ok(begun),
             outcome => {
-                let mut dead = Dead::without_answer(outcome, status, describe(error), true);
+                let mut dead = Dead::within(&begun, outcome, describe(error));
                 dead.setback.cool_down = error.retry_after;
                 Err(dead)
             }
@@ -210,7 +217,7 @@ fn judge(begun: Begun) -> Result<Begun, Box<Dead>> {
         return Ok(begun);
     }
     let error = "the answer ended before its end mark".to_owned();
-    Err(Dead::without_answer(Outcome::Cut, status, error, true))
+    Err(Dead::within(&begun, Outcome::Cut, error))
 }
 
 /// An answer whose status is an error.
@@ -240,6 +247,7 @@ async fn refused_by_upstream(
             cool_down,
             error: describe(&error),
             sent: true,
+            reading: None,
         },
         answer: may_be_read(&answer, outcome, card).then_some(answer),
     })

@@ -128,6 +128,14 @@ pub(super) fn metering(reading: &Reading, bytes_up: u64) -> Metering {
     }
 }
 
+/// What an attempt used that was sent and came to nothing: as much as it told, and at least what it was asked.
+pub(super) fn lost(reading: Option<&Reading>, bytes_up: u64) -> Usage {
+    match reading.map(|reading| metering(reading, bytes_up)) {
+        None | Some(Metering::None) => asked(bytes_up),
+        Some(told) => told.usage(),
+    }
+}
+
 /// Usage of a request of which nothing is known but its length.
 fn asked(bytes_up: u64) -> Usage {
     Usage { input_tokens: bytes_up / BYTES_PER_TOKEN, ..Usage::default() }

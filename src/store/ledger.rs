@@ -1,8 +1,8 @@
 //! The ledger: what accounts have used, per minute and in all, and the entries that no request made.
 //!
 //! Invariants
-//! - A balance is the sum of the request rows and corrections of its account and minute, to the last digit;
-//!   minute 0 holds the sum of all (I-04). [`Store::drift`] says where it is not so.
+//! - A balance is the sum of the request rows, lost attempts and corrections of its account and minute, to the
+//!   last digit; minute 0 holds the sum of all (I-04). [`Store::drift`] says where it is not so.
 //! - A row is added to the balances in the transaction that inserts it, and only if it was new (I-40).
 //! - Balances are written in the order of their keys, so that no two replicas wait for each other in a circle.
 
@@ -48,6 +48,8 @@ pub(super) struct Posting {
     accounts: [Option<AccountId>; 3],
     minute: i64,
     cost: Pico,
+    /// What attempts that came to nothing cost at their providers.
+    lost: Vec<(AccountId, Pico)>,
 }
 
 impl Posting {
@@ -57,7 +59,15 @@ impl Posting {
             *place = Some(account);
         }
         let cost = record.cost.unwrap_or(Pico::ZERO);
-        Self { request: record.id, accounts, minute: record.minute, cost }
+        let lost = record.attempts.iter();
+        let lost = lost.filter_map(|tried| Some((AccountId::Provider(tried.provider_id), tried.cost?)));
+        Self { request: record.id, accounts, minute: record.minute, cost, lost: lost.collect() }
+    }
+
+    /// What it adds to whom, and whether as a request of theirs.
+    fn lines(&self) -> impl Iterator<Item = (AccountId, Pico, u64)> {
+        let own = self.accounts.iter().flatten().map(|account| (*account, self.cost, 1));
+        own.chain(self.lost.iter().map(|(account, cost)| (*account, *cost, 0)))
     }
 }
 
@@ -77,12 +87,12 @@ pub(super) struct Postings(Vec<Sum>);
 impl Postings {
     pub(super) fn of<'a>(postings: impl IntoIterator<Item = &'a Posting>) -> Result<Self, StoreError> {
         let mut sums: BTreeMap<(AccountId, i64), (Pico, u64)> = BTreeMap::new();
-        for Posting { accounts, minute, cost, .. } in postings {
-            for account in accounts.iter().flatten() {
-                for minute in [EVER, *minute] {
-                    let (sum, requests) = sums.entry((*account, minute)).or_default();
-                    *sum += *cost;
-                    *requests += 1;
+        for posting in postings {
+            for (account, cost, request) in posting.lines() {
+                for minute in [EVER, posting.minute] {
+                    let (sum, requests) = sums.entry((account, minute)).or_default();
+                    *sum += cost;
+                    *requests += request;
                 }
             }
         }

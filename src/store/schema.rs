@@ -157,7 +157,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
-    use crate::store::types::Uid;
+    use crate::store::types::{Uid, Usd};
 
     attempts (request_id, ordinal) {
         request_id -> Uid,
@@ -173,6 +173,8 @@ diesel::table! {
         retried_stale -> Bool,
         sent -> Bool,
         error -> Nullable<Text>,
+        settlement -> Nullable<Text>,
+        cost -> Nullable<Usd>,
     }
 }
 

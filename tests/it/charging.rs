@@ -2,16 +2,21 @@
 //! and never nothing where nobody said so (I-07).
 
 use actors::{
-    money::Money,
+    ids::ProviderId,
+    ledger::limits::AccountId,
+    money::{Money, Pico},
     pricing::{Price, Rates, Service, Terms, Tier},
 };
 use chrono::Utc;
-use pointsman::store::PriceSource;
+use pointsman::{
+    journal::{balances::BalancesAsk, record::Settlement},
+    store::PriceSource,
+};
 use protocol::Format;
 use serde_json::Value;
 
 use crate::{
-    house::{Asking, TestHouse},
+    house::{Asking, HEAD_OF_STREAM, Speech, TestHouse, chunk, plain},
     scripted::Upstream,
 };
 
@@ -80,5 +85,88 @@ async fn i07_a_request_is_charged_by_tier_and_provider_and_never_nothing_in_sile
     put("sent", Price::from(rates("0"))).await;
     assert_eq!(charged(&house).await, told("0", "manual"), "free, since somebody said so");
     assert_eq!(house.current.unpriced().counts(), [("sent".to_owned(), 1)]);
+    house.close().await;
+}
+
+/// What the accounts of that kind and number used so far, as the ledger that admits requests knows it.
+async fn settled(house: &TestHouse, account: &str) -> String {
+    let asking = Asking::post(format!("/api/v1/quotas/{account}"), "").method("GET");
+    let told: Value = serde_json::from_str(house.operate(asking).await.rest().await.text()).unwrap();
+    let windows = told["windows"].as_array().unwrap_or_else(|| panic!("{told}"));
+    let ever = windows.iter().find(|window| window["window"] == "total").unwrap();
+    ever["settled"].as_str().unwrap_or_else(|| panic!("{told}")).to_owned()
+}
+
+#[actix::test]
+async fn i23_what_a_lost_attempt_may_have_cost_is_for_its_provider_and_nobody_else() {
+    let speech = Speech::new(Format::Anthropic, "hi");
+    let torn: String = speech.events[..speech.preamble].concat();
+    let torn = [HEAD_OF_STREAM.as_bytes(), &chunk(torn)].concat();
+    let cuts = Upstream::start(move |mut conn| {
+        let torn = torn.clone();
+        async move {
+            conn.request().await;
+            conn.send(&torn).await;
+        }
+    })
+    .await;
+    let silent = Upstream::start(|mut conn| async move {
+        conn.request().await;
+        conn.closed().await;
+    })
+    .await;
+    let refuses = Upstream::start(|mut conn| async move {
+        conn.request().await;
+        conn.send(plain(500, "", r#"{"type":"error","error":{"type":"api_error","message":"no"}}"#)).await;
+    })
+    .await;
+    let sound = Upstream::start(move |mut conn| {
+        let whole = speech.on_the_wire(true);
+        async move {
+            while conn.request().await.is_some() {
+                conn.send(&whole).await;
+            }
+        }
+    })
+    .await;
+    let house = TestHouse::open(|setup| {
+        let all = [("cuts", &cuts), ("is silent", &silent), ("refuses", &refuses), ("is sound", &sound)];
+        for (priority, (name, upstream)) in (0..).zip(all) {
+            let provider = setup.provider(name, upstream.address);
+            provider.priority = priority;
+            provider.timeouts.first_byte_ms = 1_000;
+        }
+    })
+    .await;
+    let prices = vec![("m".to_owned(), Price::from(rates("1")))];
+    house.store.put_prices(PriceSource::Manual, Utc::now(), prices).await.unwrap();
+    house.current.refresh_prices().await.unwrap();
+
+    let asking = Asking::in_format(Format::Anthropic, "m", true, &"what about the tides? ".repeat(40));
+    let heard = house.ask(asking).await;
+    assert_eq!(heard.status, 200, "{}", heard.text());
+    let row = house.row(&heard).await;
+    let asked = row.bytes_up / 4;
+    let tokens = |count: u64| Some(Pico(i128::from(count) * 1_000_000));
+    let lost: Vec<_> = row.attempts.iter().map(|tried| (tried.settlement, tried.cost)).collect();
+    let estimated = Some(Settlement::Estimated);
+    let expected = [(estimated, tokens(26)), (estimated, tokens(asked)), (None, None), (None, None)];
+    assert_eq!(lost, expected, "as it told; as long as the question was; refused; answered");
+    assert_eq!((row.settlement, row.cost), (Settlement::Exact, tokens(40)));
+
+    let ids: Vec<_> = row.attempts.iter().map(|tried| tried.provider_id.0).collect();
+    let at = async |account: String| Pico::parse(&settled(&house, &account).await).ok();
+    assert_eq!(at(format!("users/{}", row.user_id.unwrap().0)).await, row.cost, "nothing but the answer");
+    for (id, cost) in ids.iter().zip([tokens(26), tokens(asked), tokens(0), tokens(40)]) {
+        assert_eq!(at(format!("providers/{id}")).await, cost, "provider {id}");
+        let ask = BalancesAsk {
+            account: AccountId::Provider(ProviderId(*id)),
+            ranges: std::iter::once(0..i64::MAX).collect(),
+            by_minute: None,
+        };
+        let stored = house.store.balances(vec![ask]).await.unwrap().remove(0);
+        assert_eq!(stored.sums.first().copied(), cost, "provider {id} on record");
+    }
+    assert_eq!(house.store.drift().await.unwrap(), []);
     house.close().await;
 }

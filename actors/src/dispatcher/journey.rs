@@ -46,6 +46,8 @@ pub struct Journey {
     reservation: Option<Reservation>,
     /// What it holds of the provider it is with.
     charge: Option<Reservation>,
+    /// What it still holds of providers where it came to nothing, and what that is taken to have cost there.
+    lost: Vec<(Reservation, Pico)>,
     /// Gone when nobody cares any more.
     caller: Arc<()>,
     /// The providers it goes by, if it was told.
@@ -64,6 +66,7 @@ impl Journey {
             decisions,
             reservation: None,
             charge: None,
+            lost: Vec::new(),
             caller: Arc::default(),
             table: None,
         }
@@ -98,7 +101,7 @@ impl Journey {
         if self.gateway.clock().now() + LEAST_TIME > self.deadline {
             return Err(NoProvider::DeadlineOver);
         }
-        // The last provider's part is over: what it cost was nothing, or was settled.
+        // The last provider's part is over: it cost nothing, or is among what was lost.
         self.charge = None;
         let pick = || Pick {
             ask: Arc::clone(&self.ask),
@@ -129,9 +132,13 @@ impl Journey {
     }
 
     /// The attempt at that provider has ended so; says whether another may follow, as long as nothing
-    /// went to the caller.
-    pub fn ended(&mut self, provider: ProviderId, outcome: Outcome) -> bool {
+    /// went to the caller. `lost` is what an attempt that came to nothing is taken to have cost there.
+    pub fn ended(&mut self, provider: ProviderId, outcome: Outcome, lost: Option<Pico>) -> bool {
         self.tried.push(provider);
+        if let Some((cost, mut charge)) = lost.and_then(|cost| Some((cost, self.charge.take()?))) {
+            charge.vacate();
+            self.lost.push((charge, cost));
+        }
         if let Some(decision) = self.decisions.iter_mut().rev().find(|d| d.chosen == Some(provider)) {
             decision.outcome = Some(outcome);
         }
@@ -168,6 +175,9 @@ impl Journey {
     pub fn settle(&mut self, cost: Pico, tokens: Option<(u64, u64)>, sequence: u64) {
         for held in [self.reservation.take(), self.charge.take()].into_iter().flatten() {
             held.settle(cost, tokens, sequence);
+        }
+        for (held, cost) in self.lost.drain(..) {
+            held.settle(cost, None, sequence);
         }
     }
 

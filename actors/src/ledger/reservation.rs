@@ -79,6 +79,11 @@ impl Reservation {
         }
     }
 
+    /// Gives its places back ahead of its end: nothing runs there any more, and what that cost is told later.
+    pub(crate) fn vacate(&mut self) {
+        self.permits = [None, None];
+    }
+
     /// The request has ended and has cost so much, as the record of that number says. `tokens` went in and
     /// came out.
     pub fn settle(mut self, cost: Pico, tokens: Option<(u64, u64)>, sequence: u64) {

@@ -149,6 +149,13 @@ impl Outcome {
         matches!(self, Self::FirstByteTimeout | Self::IdleTimeout | Self::TotalTimeout)
     }
 
+    /// Whether the provider may have worked, and been paid, without our knowing: it had the request, did not
+    /// refuse it, and never came to an answer.
+    #[must_use]
+    pub const fn leaves_cost_unknown(self) -> bool {
+        matches!(self, Self::FirstByteTimeout | Self::IdleTimeout | Self::TotalTimeout | Self::Cut)
+    }
+
     /// Whether another provider may be tried, as long as nothing went to the caller.
     #[must_use]
     pub const fn may_try_another(self) -> bool {

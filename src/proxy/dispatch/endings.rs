@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actors::{
-    dispatcher::grant::Closing, pricing::Consumed, provider::outcome::Outcome, session::id::SessionId,
+    dispatcher::grant::Closing, money::Pico, pricing::Consumed, provider::outcome::Outcome,
+    session::id::SessionId,
 };
 use protocol::{Format, Operation, Reading};
 
 use super::{Dispatch, Setback, answer_id};
 use crate::{
-    current::billing::Footing,
+    current::billing::{Charge, Footing},
     journal::record::{Document, Ending, Failure, Metering, Record, Settlement},
     logging,
     proxy::{
@@ -102,14 +103,34 @@ impl Dispatch {
         }
         let metering = bill::metering(reading, self.record.bytes_up);
         self.record.settle(metering, None, caller_left);
-        let Some(bill) = self.bill.as_ref().filter(|_| metering != Metering::None) else { return };
-        let charge = bill.charge(&Consumed::read(metering.usage(), reading));
+        if metering == Metering::None {
+            return;
+        }
+        let Some(charge) = self.charge(&Consumed::read(metering.usage(), reading)) else { return };
+        self.record.settle(metering, charge.cost.map(|cost| cost.to_pico()), caller_left);
+        self.record.price = charge.formula;
+    }
+
+    /// What became of the money of an attempt that came to nothing. The request's user is charged for answers
+    /// alone; but a provider that was cut off, or waited for in vain, may have worked and will be paid (I-23).
+    pub(super) fn lost(&self, setback: &Setback) -> Option<(Settlement, Option<Pico>)> {
+        let unknown = setback.sent && setback.outcome.leaves_cost_unknown();
+        if !unknown || self.record.operation == Some(Operation::CountTokens) {
+            return None;
+        }
+        let usage = bill::lost(setback.reading.as_deref(), self.record.bytes_up);
+        let cost = self.charge(&Consumed::tokens(usage))?.cost.map(|cost| cost.to_pico());
+        Some((Settlement::of(Metering::Estimated(usage), cost.is_some(), false), cost))
+    }
+
+    /// What the attempt under way, or the last one, is charged for that.
+    fn charge(&self, consumed: &Consumed) -> Option<Charge> {
+        let charge = self.bill.as_ref()?.charge(consumed);
         if charge.footing == Footing::Unpriced {
             let model = self.record.upstream_model.as_deref().or(self.record.model.as_deref());
             self.proxy.current.unpriced().note(model.unwrap_or_default());
         }
-        self.record.settle(metering, charge.cost.map(|cost| cost.to_pico()), caller_left);
-        self.record.price = charge.formula;
+        Some(charge)
     }
 
     fn answer_id(&self, reading: &Reading) -> Option<SessionId> {

@@ -84,6 +84,8 @@ pub(super) struct Setback {
     pub(super) error: String,
     /// Whether any byte of the request may have reached the upstream.
     pub(super) sent: bool,
+    /// As much of an answer as came.
+    pub(super) reading: Option<Box<Reading>>,
 }
 
 impl Dispatch {
@@ -305,9 +307,11 @@ impl Dispatch {
 
     /// The attempt under way came to nothing. Says whether another may follow.
     pub(super) fn attempt_failed(&mut self, setback: &Setback) -> bool {
+        let (settlement, cost) = self.lost(setback).unzip();
         if let Some(Attempt { row, .. }) = &mut self.attempt {
             row.status = setback.status;
             row.sent = setback.sent;
+            (row.settlement, row.cost) = (settlement, cost.flatten());
         }
         let closing = Closing { cool_down: setback.cool_down, answer: None };
         self.close_attempt(setback.outcome, closing, Some(setback.error.clone()))
@@ -320,10 +324,11 @@ impl Dispatch {
         self.course.ended(now);
         row.total = now.duration_since(grant.granted_at());
         row.error = error.map(|error| without_secret(error, grant.card()));
+        let lost = row.cost;
         self.record.attempts.push(row);
         let provider = grant.provider();
         grant.close(outcome, closing);
-        self.journey.as_mut().is_some_and(|journey| journey.ended(provider, outcome))
+        self.journey.as_mut().is_some_and(|journey| journey.ended(provider, outcome, lost))
     }
 
     /// The answer has come so far: what a crash must not lose, and what the accounts should know (I-39).

@@ -15,7 +15,7 @@ pub struct Drift {
     pub account: String,
     /// Of which minute; 0 for the sum of all.
     pub minute: i64,
-    /// The sum of its rows and corrections.
+    /// The sum of its rows, lost attempts and corrections.
     pub cost: Pico,
     /// What the balance says.
     pub balance: Pico,
@@ -74,6 +74,8 @@ fn statement() -> String {
     let (users, keys, providers) = (of_requests("user"), of_requests("key"), of_requests("provider"));
     format!(
         "WITH lines AS ({users} UNION ALL {keys} UNION ALL {providers} UNION ALL \
+             SELECT 'provider/' || attempts.provider_id, minute, attempts.cost, 0 FROM attempts \
+             JOIN requests ON requests.id = request_id WHERE attempts.cost IS NOT NULL UNION ALL \
              SELECT account, minute, amount, 0 FROM ledger_entries WHERE kind = 'correction'), \
          sums AS (SELECT account, minute, SUM(cost) AS cost, SUM(counts) AS requests FROM lines \
              GROUP BY account, minute UNION ALL \

@@ -38,7 +38,8 @@ struct Entry {
 impl Entry {
     fn of(record: &Record) -> Result<Self, StoreError> {
         let tries = (1..).zip(&record.attempts);
-        let tries = tries.map(|(ordinal, attempt)| AttemptRow::new(record.id, ordinal, attempt)).collect();
+        let tries = tries.map(|(ordinal, attempt)| AttemptRow::new(record.id, ordinal, attempt));
+        let tries = tries.collect::<Result<_, _>>()?;
         Ok(Self { row: Row::new(record)?, tries, posting: Posting::of(record), usage: Posted::of(record) })
     }
 }

@@ -208,11 +208,13 @@ pub(super) struct AttemptRow {
     retried_stale: bool,
     sent: bool,
     error: Option<Clean>,
+    settlement: Option<Clean>,
+    cost: Option<Cost>,
 }
 
 impl AttemptRow {
-    pub(super) fn new(request: RequestId, ordinal: i32, attempt: &AttemptRecord) -> Self {
-        Self {
+    pub(super) fn new(request: RequestId, ordinal: i32, attempt: &AttemptRecord) -> Result<Self, StoreError> {
+        Ok(Self {
             request_id: Id(request),
             ordinal,
             provider_id: attempt.provider_id.0,
@@ -226,7 +228,9 @@ impl AttemptRow {
             retried_stale: attempt.retried_stale,
             sent: attempt.sent,
             error: attempt.error.as_deref().map(|text| Clean::cut(text, MESSAGE_BYTES)),
-        }
+            settlement: attempt.settlement.map(|settlement| Clean::cut(settlement.name(), NAME_BYTES)),
+            cost: attempt.cost.map(|cost| Cost::new(cost, "cost")).transpose()?,
+        })
     }
 
     pub(super) fn to_attempt(&self) -> Result<AttemptRecord, StoreError> {
@@ -245,6 +249,9 @@ impl AttemptRow {
             retried_stale: self.retried_stale,
             sent: self.sent,
             error: self.error.as_ref().map(|text| text.as_str().to_owned()),
+            settlement: known(self.settlement.clone(), Settlement::from_name)
+                .ok_or_else(|| corrupt("settlement"))?,
+            cost: self.cost.map(Cost::pico),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Balances: the sums of what was really inserted, however often and in whatever order it is posted.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use actors::{
     ids::{KeyId, ProviderId, UserId},
@@ -19,7 +19,7 @@ use super::{Backend, Rig, on_both};
 use crate::{
     journal::{
         balances::{Balance, BalancesAsk, EntryKind, LedgerEntry},
-        record::{Metering, Record},
+        record::{AttemptRecord, Metering, Record, Settlement},
     },
     store::{AuditFilter, Author, Correction, Deed, StoreError},
 };
@@ -27,6 +27,7 @@ use crate::{
 on_both! {
     i40_any_replay_gives_the_same_balances
     i04_balances_are_the_sums_of_their_rows_per_minute_and_in_all
+    i04_a_lost_attempt_is_posted_to_its_provider_and_counts_no_request
     i40_a_record_that_was_there_already_is_not_posted_again
     i42_a_group_that_is_refused_posts_nothing
     i04_a_balance_that_was_changed_by_hand_is_told
@@ -91,6 +92,25 @@ async fn i04_balances_are_the_sums_of_their_rows_per_minute_and_in_all(rig: Rig)
     assert_eq!(balance(&rig, AccountId::Provider(ProviderId(7))).await.sums, picos(&[8, 8, 8, 0]));
     assert_eq!(balance(&rig, user(2)).await.sums, picos(&[0, 0, 0, 0]));
     assert_eq!(balance(&rig, user(3)).await.by_minute, [], "nobody has heard of it");
+    assert_eq!(rig.store.drift().await.unwrap(), []);
+}
+
+async fn i04_a_lost_attempt_is_posted_to_its_provider_and_counts_no_request(rig: Rig) {
+    let mut record = record(1, 10, Some(7), MINUTE, Some(5));
+    let lost = |provider, cost| AttemptRecord {
+        settlement: Some(Settlement::Estimated),
+        cost: Some(Pico(cost)),
+        ..AttemptRecord::new(ProviderId(provider), "lost".into(), Duration::ZERO)
+    };
+    record.attempts = vec![lost(8, 3), lost(7, 1)];
+    rig.store.insert_requests(&[record.clone(), record]).await.unwrap();
+    assert_eq!(balance(&rig, user(1)).await.sums, picos(&[5, 5, 5, 0]));
+    assert_eq!(balance(&rig, AccountId::Provider(ProviderId(7))).await.sums, picos(&[6, 6, 6, 0]));
+    assert_eq!(balance(&rig, AccountId::Provider(ProviderId(8))).await.sums, picos(&[3, 3, 3, 0]));
+    let told = everything(&rig).await;
+    let at =
+        |account: &str| told.iter().find(|line| line.starts_with(&format!("{account} {MINUTE} "))).unwrap();
+    assert!(at("provider/7").ends_with(" 1") && at("provider/8").ends_with(" 0"), "{told:?}");
     assert_eq!(rig.store.drift().await.unwrap(), []);
 }
 

@@ -46,6 +46,8 @@ fn rich() -> Record {
         retried_stale: false,
         sent: true,
         error: Some("overloaded".into()),
+        settlement: Some(Settlement::Estimated),
+        cost: Some(Pico(77)),
     };
     let second = AttemptRecord {
         provider_id: ProviderId(4),
@@ -55,6 +57,8 @@ fn rich() -> Record {
         first_frame: Some(Duration::from_micros(5_000)),
         retried_stale: true,
         error: None,
+        settlement: None,
+        cost: None,
         ..attempt.clone()
     };
     Record {

@@ -98,7 +98,7 @@ impl Caller {
                 self.world.mark("a failover found another");
             }
             match self.attempt(held).await {
-                Attempt::Failed(outcome) if journey.ended(provider, outcome) => failed.push(provider),
+                Attempt::Failed(outcome) if journey.ended(provider, outcome, None) => failed.push(provider),
                 Attempt::Failed(_) | Attempt::Over => return self.settle(&mut journey, provider, amount),
             }
         }

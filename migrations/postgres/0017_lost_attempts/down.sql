@@ -1,0 +1,2 @@
+ALTER TABLE attempts DROP COLUMN cost;
+ALTER TABLE attempts DROP COLUMN settlement;
