@@ -48,7 +48,7 @@ body! {
         /// Input read from a cache.
         cache_read_usd_per_mtok: Rate,
         /// Rates in place of these: for long input, for another service.
-        tiers: List<TierBody>,
+        tiers: List<TierBody, MAX_TIERS>,
         /// For each request that consumed anything.
         per_request_usd: Fee,
         /// For each picture made.
@@ -118,10 +118,6 @@ impl PriceBody {
 }
 
 fn tiers(bodies: Vec<TierBody>, flaws: &mut Flaws) -> Vec<Tier> {
-    if bodies.len() > MAX_TIERS {
-        flaws.add("tiers", FlawCode::OutOfRange, format!("must have at most {MAX_TIERS} entries"));
-        return Vec::new();
-    }
     let mut tiers: Vec<Tier> = Vec::with_capacity(bodies.len());
     for (at, body) in bodies.into_iter().enumerate() {
         let within = format!("tiers[{at}].");

@@ -64,11 +64,16 @@ impl Query {
         read
     }
 
-    /// Takes out a parameter that is any text; an empty one counts as not given.
+    /// Takes out a parameter that is any text but an empty one: a script whose variable is empty must not be
+    /// shown everything.
     pub(super) fn take_text(&mut self, name: &str) -> Option<String> {
         let at = self.parameters.iter().position(|(given, _)| given == name)?;
         let (_, text) = self.parameters.remove(at);
-        (!text.is_empty()).then_some(text)
+        if text.is_empty() {
+            self.flaws.add(name, FlawCode::Malformed, "must not be empty; leave it out instead");
+            return None;
+        }
+        Some(text)
     }
 
     /// Takes out a moment.

@@ -52,7 +52,7 @@ body! {
         /// How many to look at in one call.
         limit: Whole<1, 500>,
         /// Where an earlier call has come to.
-        cursor: Text,
+        cursor: RequestCursor,
         /// Why.
         note: Text,
     }
@@ -96,8 +96,6 @@ struct Wish {
 
 /// `POST /api/v1/requests/reprice`: charges requests that had no price, at the prices of now.
 pub(super) async fn reprice(admin: Data<Admin>, Signed(by): Signed, Body(body): Body<RepriceBody>) -> Answer {
-    let cursor = body.cursor.map(|text| Some(text.0)).or(None);
-    let after = cursor.map(|text| text.parse().map_err(|error: StoreError| Problem::from(error)));
     let wish = Wish {
         filter: RequestFilter {
             from: body.from.map(|at| Some(at.0)).or(None),
@@ -106,7 +104,7 @@ pub(super) async fn reprice(admin: Data<Admin>, Signed(by): Signed, Body(body): 
             provider_id: body.provider_id.map(|id| Some(ProviderId(id.0))).or(None),
             ..RequestFilter::default()
         },
-        after: after.transpose()?,
+        after: body.cursor.map(Some).or(None),
         limit: body.limit.map(|limit| limit.unsigned() as usize).or(PAGE),
         dry_run: body.dry_run.or(false),
         note: body.note.map(|text| text.0).or("repriced".to_owned()),

@@ -15,13 +15,15 @@ use serde_json::value::RawValue;
 
 use super::{
     Admin, Answer, Principal, Right,
-    error::Problem,
+    body::{Flaws, FromJson},
+    error::{FlawCode, Problem},
     query::{Listed, Query},
-    schema::view,
+    schema::{plain, view},
+    values::text,
 };
 use crate::{
     journal::record::{AttemptRecord, Record, Settlement},
-    store::{Corrected, RequestFilter},
+    store::{Corrected, RequestCursor, RequestFilter},
 };
 
 view! {
@@ -199,6 +201,17 @@ impl From<AttemptRecord> for AttemptView {
 
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl FromJson for RequestCursor {
+    fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
+        let read = text(raw, field, flaws)?.parse();
+        read.map_err(|_| flaws.add(field, FlawCode::Malformed, "is not one of ours")).ok()
+    }
+}
+
+plain! {
+    RequestCursor => {"type": "string", "pattern": r"^[0-9]{1,16}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"};
 }
 
 /// `GET /api/v1/requests`: newest first.

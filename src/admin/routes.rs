@@ -4,12 +4,14 @@
 //! Paths are mounted one by one and not as a scope: some paths below `/api/v1` are the data plane's.
 
 use actix_web::{
-    FromRequest, Handler, HttpRequest, Responder, ResponseError as _, Route,
+    Error, FromRequest, Handler, HttpRequest, Responder, ResponseError as _, Route,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
     http::{
         Method,
         header::{ALLOW, HeaderValue},
     },
-    middleware::from_fn,
+    middleware::{Next, from_fn},
     web,
 };
 
@@ -18,8 +20,9 @@ use super::{
     error::{Code, Problem},
     events, gate, keys, ledger, live, me,
     openapi::{self, Asked, Asks},
-    overview, price_import, prices, provider_prices, providers, quotas, repricing, requests, settings,
-    statistics, users,
+    overview, price_import, prices, provider_prices, providers,
+    query::Query,
+    quotas, repricing, requests, settings, statistics, users,
 };
 
 use crate::metrics;
@@ -141,9 +144,13 @@ pub fn configure(app: &mut web::ServiceConfig) {
     while let Some(path) = entries.peek().map(|entry| entry.path) {
         let mut resource = web::resource(path);
         let mut allowed = Vec::new();
-        while let Some(Entry { method, right, route, .. }) = entries.next_if(|entry| entry.path == path) {
+        while let Some(Entry { method, right, route, asked, .. }) =
+            entries.next_if(|entry| entry.path == path)
+        {
             let gate = from_fn(move |request, next| gate::pass(right, request, next));
-            resource = resource.route(route.wrap(gate));
+            // Whoever reads parameters refuses unknown ones by itself.
+            let known = from_fn(move |request, next| parameters(asked.query, request, next));
+            resource = resource.route(route.wrap(known).wrap(gate));
             allowed.push(method.to_string());
         }
         let allowed = allowed.join(", ");
@@ -152,6 +159,21 @@ pub fn configure(app: &mut web::ServiceConfig) {
             async move { wrong_method(&request, &allowed) }
         })));
     }
+}
+
+/// Refuses parameters where the handler takes none.
+async fn parameters(
+    taken: bool,
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if !taken {
+        let unread = request.extract::<Query>().await?;
+        if let Err(problem) = unread.finish() {
+            return Ok(request.error_response(problem));
+        }
+    }
+    next.call(request).await
 }
 
 /// A path of ours, asked in a way it does not take. That much the documentation tells everyone.

@@ -1,8 +1,9 @@
 //! What a member of a body may hold: each type is one rule, checked while it is read.
 
+mod numbers;
 mod schemas;
 
-use std::{collections::BTreeMap, fmt::Display};
+use std::collections::BTreeMap;
 
 use actors::{
     money::Money,
@@ -11,9 +12,10 @@ use actors::{
 };
 use chrono::{DateTime, Utc};
 use protocol::{Format, MAX_MODEL_BYTES, Operation};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json, value::RawValue};
 
+use self::numbers::integer;
+pub(super) use self::numbers::{Count, RowId, Whole};
 use super::{
     body::{Flaws, FromJson},
     error::{FlawCode, Problem},
@@ -75,7 +77,7 @@ fn model_rule(text: &str) -> Result<(), String> {
 
 fn pattern_rule(text: &str) -> Result<(), String> {
     model_rule(text)?;
-    if text[..text.len() - 1].contains('*') {
+    if text.strip_suffix('*').unwrap_or(text).contains('*') {
         return Err("may hold `*` only at its end".to_owned());
     }
     Ok(())
@@ -127,18 +129,18 @@ texts! {
     }, {"type": "string", "minLength": 1, "maxLength": 8_192, "pattern": "^[!-~]([ -~]*[!-~])?$", "writeOnly": true};
 }
 
-/// A list.
+/// A list with so many entries at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct List<T>(pub(super) Vec<T>);
+pub(super) struct List<T, const MOST: usize = MAX_ENTRIES>(pub(super) Vec<T>);
 
-impl<T: FromJson> FromJson for List<T> {
+impl<T: FromJson, const MOST: usize> FromJson for List<T, MOST> {
     fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
         let Ok(entries) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else {
             flaws.add(field, FlawCode::WrongType, "must be a list");
             return None;
         };
-        if entries.len() > MAX_ENTRIES {
-            flaws.add(field, FlawCode::OutOfRange, format!("must have at most {MAX_ENTRIES} entries"));
+        if entries.len() > MOST {
+            flaws.add(field, FlawCode::OutOfRange, format!("must have at most {MOST} entries"));
             return None;
         }
         let read = entries.iter().enumerate();
@@ -180,92 +182,10 @@ impl FromJson for Redirects {
     }
 }
 
-/// A whole number between two bounds, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Whole<const MIN: i32, const MAX: i32>(i32);
-
-impl<const MIN: i32, const MAX: i32> Whole<MIN, MAX> {
-    /// The number.
-    pub(super) const fn get(self) -> i32 {
-        self.0
-    }
-
-    /// The number, where it has eight bits.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked as it is compiled")]
-    pub(super) const fn small(self) -> u8 {
-        const { assert!(MIN >= 0 && MAX <= u8::MAX as i32, "has eight bits") };
-        self.0 as u8
-    }
-
-    /// The number, where [`MIN`] is not below zero.
-    pub(super) const fn unsigned(self) -> u32 {
-        const { assert!(MIN >= 0, "bounded by zero from below") };
-        self.0.unsigned_abs()
-    }
-}
-
-impl<const MIN: i32, const MAX: i32> FromJson for Whole<MIN, MAX> {
-    fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
-        whole(raw, field, flaws, MIN, MAX).map(Self)
-    }
-}
-
-/// A count from zero up to a bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Count<const MAX: u64>(u64);
-
-impl<const MAX: u64> Count<MAX> {
-    /// The count.
-    pub(super) const fn get(self) -> u64 {
-        self.0
-    }
-
-    /// The count, where [`MAX`] has 32 bits at most.
-    #[expect(clippy::cast_possible_truncation, reason = "MAX is checked where this is compiled")]
-    pub(super) const fn small(self) -> u32 {
-        const { assert!(MAX <= u32::MAX as u64, "has 32 bits at most") };
-        self.0 as u32
-    }
-}
-
-impl<const MAX: u64> FromJson for Count<MAX> {
-    fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
-        whole(raw, field, flaws, 0, MAX).map(Self)
-    }
-}
-
-/// A whole number between two bounds, both included.
-fn whole<T>(raw: &RawValue, field: &str, flaws: &mut Flaws, min: T, max: T) -> Option<T>
-where
-    T: DeserializeOwned + PartialOrd + Display,
-{
-    let read = serde_json::from_str::<T>(raw.get()).ok().filter(|number| (&min..=&max).contains(&number));
-    if read.is_none() {
-        // Whether it is another type or just too large, the same sentence tells what to write.
-        let digits = raw.get().bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-        let code = if digits { FlawCode::OutOfRange } else { FlawCode::WrongType };
-        flaws.add(field, code, format!("must be a whole number from {min} to {max}"));
-    }
-    read
-}
-
 impl FromJson for bool {
     fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
         let read = serde_json::from_str(raw.get());
         read.map_err(|_| flaws.add(field, FlawCode::WrongType, "must be true or false")).ok()
-    }
-}
-
-/// The number of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RowId(pub(super) i64);
-
-impl FromJson for RowId {
-    fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
-        let read = serde_json::from_str(raw.get());
-        read.map_err(|_| flaws.add(field, FlawCode::WrongType, "must be an id, which is a number"))
-            .ok()
-            .map(Self)
     }
 }
 
@@ -285,7 +205,7 @@ impl FromJson for Moment {
 
 impl FromJson for MoneyRefusal {
     fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
-        let read = serde_json::from_str(raw.get()).ok().and_then(Self::from_status);
+        let read = integer(raw).and_then(Self::from_status);
         if read.is_none() {
             flaws.add(field, FlawCode::NotOneOf, "must be one of 429, 402");
         }
@@ -417,5 +337,20 @@ impl FromJson for NotYet {
             later(field, flaws);
         }
         is_false.then_some(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_has_its_star_at_the_end_whatever_letters_it_is_made_of() {
+        for good in ["claude-*", "*", "gpt", "Ł", "模型", "模型*"] {
+            assert_eq!(pattern_rule(good), Ok(()), "{good}");
+        }
+        for bad in ["", "*a", "a**", "模*型", "*Ł"] {
+            assert!(pattern_rule(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -100,17 +100,17 @@ fn operation(book: &mut Book, route: (&Method, &str, Right), asked: Asked, told:
     book.changes = method == Method::PATCH;
     let in_query =
         told.parameters.iter().map(|(name, schema)| json!({"name": name, "in": "query", "schema": schema}));
-    let mut responses = refusals(method, pattern, &asked, told);
     let mut yes = json!({"description": "Done."});
     if let Some(answer) = told.answer {
         yes["content"] = json!({told.media: {"schema": answer(book)}});
     }
-    responses.insert(told.status.to_string(), yes);
+    let mut responses = Map::from_iter([(told.status.to_string(), yes)]);
+    responses.extend(refusals(method, pattern, &asked, told));
     let mut operation = json!({
         "operationId": name.replace("::", "."),
         "summary": told.summary,
         "tags": [name.split("::").next()],
-        "parameters": places(pattern, &asked, told).chain(in_query).chain(headers(method, &asked)).collect::<Vec<_>>(),
+        "parameters": places(pattern, &asked, told).chain(in_query).chain(headers(method, right, &asked)).collect::<Vec<_>>(),
         "responses": responses,
         "security": if right == Right::Public { json!([]) } else { json!([{"bearer": []}, {"session": []}]) },
         "x-right": right.name(),
@@ -136,12 +136,18 @@ fn places<'a>(pattern: &'a str, asked: &'a Asked, told: &'a Told) -> impl Iterat
 }
 
 /// Headers that mean something.
-fn headers(method: &Method, asked: &Asked) -> impl Iterator<Item = Value> {
-    let told = |name: &str, says: &str| json!({"name": name, "in": "header", "description": says, "schema": {"type": "string"}});
+fn headers(method: &Method, right: Right, asked: &Asked) -> impl Iterator<Item = Value> {
+    let told = |name: &str, says: &str, pattern: &str| {
+        let schema = json!({"type": "string", "pattern": pattern});
+        json!({"name": name, "in": "header", "description": says, "schema": schema})
+    };
     let version = "the `etag` of what is to be changed; 412 where it is another by now";
     let key = "made up for this one request: sent again with it, the request is not done again but answered as before";
-    let version = asked.versioned.then(|| told("if-match", version));
-    version.into_iter().chain((method == Method::POST).then(|| told("idempotency-key", key)))
+    let version = asked.versioned.then(|| told("if-match", version, "^(\\*|\"[1-9][0-9]*\")$"));
+    version.into_iter().chain(
+        (method == Method::POST && right != Right::Public)
+            .then(|| told("idempotency-key", key, "^[!-~]([ -~]{0,198}[!-~])?$")),
+    )
 }
 
 /// How it may be refused, by status.
@@ -169,9 +175,7 @@ fn refusals(method: &Method, pattern: &str, asked: &Asked, told: &Told) -> Map<S
             NotSupportedYet,
         ]);
     }
-    if asked.body.is_some() || asked.query || pattern.contains("{model") {
-        codes.push(Invalid);
-    }
+    codes.push(Invalid); // an unknown parameter, if nothing else
     if pattern.contains('{') {
         codes.push(NotFound);
     }

@@ -15,7 +15,7 @@ use super::super::{
     settings, statistics, users,
     values::Model,
 };
-use crate::{current::billing::Billing, metrics};
+use crate::{current::billing::Billing, metrics, store::RequestCursor};
 use actors::dispatcher::decisions::Decision;
 
 /// What is told of a handler.
@@ -107,7 +107,11 @@ fn number() -> Value {
 }
 
 fn text() -> Value {
-    json!({"type": "string"})
+    json!({"type": "string", "minLength": 1})
+}
+
+fn cursor() -> Value {
+    RequestCursor::schema(&mut Book::default())
 }
 
 fn moment() -> Value {
@@ -219,7 +223,7 @@ pub(super) fn all() -> Vec<Told> {
         told(requests::list, "List requests, newest first")
             .by("user_id", number()).by("key_id", number()).by("provider_id", number()).by("model", text())
             .by("status", json!({"type": "integer", "minimum": 0, "maximum": u16::MAX})).by("session", text())
-            .by("from", moment()).by("to", moment()).by("cursor", text()).limited().lists::<requests::View>(),
+            .by("from", moment()).by("to", moment()).by("cursor", cursor()).limited().lists::<requests::View>(),
         told(repricing::reprice, "Charge requests that had no price, at the prices of now").gives::<repricing::Report>(),
         told(requests::show, "Show a request with attempts, decision chain, usage and cost")
             .place("id", json!({"type": "string", "format": "uuid"})).gives::<requests::WholeView>(),

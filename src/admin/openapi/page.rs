@@ -27,6 +27,7 @@ struct Words {
     answers: &'static str,
     structs: &'static str,
     required: &'static str,
+    right: &'static str,
     raw: &'static str,
 }
 
@@ -34,13 +35,14 @@ const ENGLISH_WORDS: Words = Words {
     lang: "en",
     other: ("zh", "中文"),
     title: "Admin API",
-    intro: "Send authorization: Bearer <admin token>. Money is a decimal text, times are RFC 3339, ids are integers.",
+    intro: "Send authorization: Bearer <admin token or api key>. Money is a decimal text, times are RFC 3339, ids are integers.",
     search: "Search",
     parameters: "Parameters",
     body: "Body",
     answers: "Answers",
     structs: "Structures",
     required: "required",
+    right: "takes the right",
     raw: "OpenAPI 3.1",
 };
 
@@ -48,13 +50,14 @@ const CHINESE_WORDS: Words = Words {
     lang: "zh",
     other: ("en", "English"),
     title: "管理 API",
-    intro: "请发送 authorization: Bearer <admin token>。金额为十进制字符串，时间遵循 RFC 3339，id 为整数。",
+    intro: "请发送 authorization: Bearer <admin token 或 api key>。金额为十进制字符串，时间遵循 RFC 3339，id 为整数。",
     search: "搜索",
     parameters: "参数",
     body: "请求体",
     answers: "响应",
     structs: "数据结构",
     required: "必填",
+    right: "所需权限",
     raw: "OpenAPI 3.1",
 };
 
@@ -147,7 +150,8 @@ fn operations() -> Vec<(&'static str, &'static str, &'static Value)> {
 }
 
 fn one(operation: &Value, words: &Words) -> String {
-    let mut html = format!("<p>{}</p>", escaped(text(operation, "summary")));
+    let (summary, right) = (escaped(text(operation, "summary")), escaped(text(operation, "x-right")));
+    let mut html = format!("<p>{summary} <small>{} <code>{right}</code></small></p>", words.right);
     let parameters = operation["parameters"].as_array().filter(|all| !all.is_empty());
     if let Some(parameters) = parameters {
         html += &format!("<h4>{}</h4><table>", words.parameters);

@@ -8,9 +8,9 @@ use super::{
 };
 use crate::admin::schema::{Book, Schema, plain};
 
-impl<T: Schema> Schema for List<T> {
+impl<T: Schema, const MOST: usize> Schema for List<T, MOST> {
     fn schema(book: &mut Book) -> Value {
-        json!({"type": "array", "items": T::schema(book), "maxItems": MAX_ENTRIES})
+        json!({"type": "array", "items": T::schema(book), "maxItems": MOST})
     }
 }
 

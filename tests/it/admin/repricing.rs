@@ -73,6 +73,6 @@ async fn i07_what_had_no_price_is_charged_once_there_is_one_and_only_once(house:
     assert_eq!(api.get("/api/v1/audit?limit=1").await.ok(200)["items"][0]["action"], "requests.reprice");
     assert_eq!(
         ask(json!({"cursor": "x"})).await.problem(422),
-        ["invalid", "cursor: out_of_range: is not one of ours"]
+        ["invalid", "cursor: malformed: is not one of ours"]
     );
 }

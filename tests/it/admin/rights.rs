@@ -9,6 +9,21 @@ use pointsman::{
 use super::Api;
 use crate::admin::house::{ADMIN_TOKEN, TestHouse};
 
+/// Who may do what, as it was last looked at by somebody who meant it.
+const PINNED: &str = include_str!("rights.txt");
+
+#[test]
+fn c03_no_route_comes_goes_or_changes_its_right_unnoticed() {
+    let line = |(method, pattern, right): (Method, &str, Right)| {
+        format!("{:10}{:7}{pattern}\n", right.name(), method.as_str())
+    };
+    let now: String = listing().into_iter().map(line).collect();
+    assert!(
+        now == PINNED,
+        "the table of routes is not the one in tests/it/admin/rights.txt; if each difference is meant, it becomes:\n\n{now}"
+    );
+}
+
 /// A path that matches the pattern.
 fn filled(pattern: &str) -> String {
     let parts = [("{id}", "1"), ("{model:.+}", "a/b"), ("{kind}", "dispatcher"), ("{name}", "main")];
