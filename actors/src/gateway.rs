@@ -35,6 +35,11 @@ use crate::{
         id::SessionId,
         messages::{ListSessions, SessionView, Unbind},
     },
+    sign_in::{
+        Door,
+        backoff::{Attempt, Leave},
+        messages::{Admit, Succeeded},
+    },
     supervisor::{Leash, Mailbox, Roster, Snapshot, Undelivered, guard, watchdog::Watchdog},
 };
 
@@ -110,6 +115,7 @@ impl Subject {
 pub struct Gateway {
     dispatcher: Mailbox<Dispatcher>,
     sessions: Mailbox<SessionTracker>,
+    door: Mailbox<Door>,
     roster: Roster,
     clock: Clock,
     settings: Settings,
@@ -121,12 +127,15 @@ impl Gateway {
     pub fn start(thread: &ArbiterHandle, clock: Clock, settings: Settings) -> Self {
         let roster = Roster::default();
         let Settings { session_ttl, leash, seed, longest_request, waiting, .. } = settings;
-        // Providers stand in for each other; for these two nobody does, so they rest only a moment.
+        // Providers stand in for each other; for these nobody does, so they rest only a moment.
         let short = Leash { rest: Duration::from_secs(1).min(leash.rest), ..leash };
         let sessions = guard::start(thread, clock, short, "session_tracker".to_owned(), move |_, vitals| {
             SessionTracker::new(session_ttl, clock, vitals)
         });
         roster.enlist("session_tracker", "main", &sessions);
+        let door =
+            guard::start(thread, clock, short, "door".to_owned(), move |_, vitals| Door::new(clock, vitals));
+        roster.enlist("door", "main", &door);
         let books = ledger::Parts {
             terms: Terms { longest_request, session_ttl },
             calendar: settings.calendar.clone(),
@@ -139,7 +148,7 @@ impl Gateway {
             Dispatcher::new(parts, vitals)
         });
         roster.enlist("dispatcher", "main", &dispatcher);
-        Self { dispatcher, sessions, roster, clock, settings }
+        Self { dispatcher, sessions, door, roster, clock, settings }
     }
 
     /// Has the thread of the state actors watched for being held up.
@@ -196,6 +205,20 @@ impl Gateway {
     /// [`Undelivered`] when the tracker is overloaded.
     pub async fn unbind(&self, session: SessionId) -> Result<bool, Undelivered> {
         self.sessions.ask(Unbind(session)).await
+    }
+
+    /// Whether somebody may try to sign in to the control plane now, or how long to wait. What is not told to
+    /// have succeeded has failed.
+    ///
+    /// # Errors
+    /// [`Undelivered`] when the door is overloaded.
+    pub async fn admit_sign_in(&self, attempt: Attempt) -> Result<Result<Leave, Duration>, Undelivered> {
+        self.door.ask(Admit(attempt)).await
+    }
+
+    /// An attempt to sign in has succeeded.
+    pub fn sign_in_succeeded(&self, leave: Leave) {
+        self.door.tell(Succeeded(leave));
     }
 
     /// What an account may use, has used and has reserved. None when there is no such provider.

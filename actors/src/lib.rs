@@ -16,6 +16,7 @@ pub mod ports;
 pub mod pricing;
 pub mod provider;
 pub mod session;
+pub mod sign_in;
 pub mod supervisor;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;

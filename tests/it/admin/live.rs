@@ -53,6 +53,7 @@ async fn an_opened_breaker_shows_in_the_actor_and_in_the_decision_that_would_be(
         kinds,
         [
             r#""dispatcher"/"main""#,
+            r#""door"/"main""#,
             r#""provider"/"one""#,
             r#""provider"/"two""#,
             r#""session_tracker"/"main""#
