@@ -214,8 +214,8 @@ macro_rules! body {
         $(#[$doc])*
         #[derive(Debug, PartialEq, Eq, Default)]
         #[allow(dead_code, reason = "some members can only be refused, which is done while they are read")]
-        pub(super) struct $name {
-            $($(#[$field_doc])* pub(super) $field: $crate::admin::body::Given<$type>,)+
+        pub(in crate::admin) struct $name {
+            $($(#[$field_doc])* pub(in crate::admin) $field: $crate::admin::body::Given<$type>,)+
         }
 
         impl $crate::admin::body::Object for $name {

@@ -3,13 +3,13 @@
 //!
 //! What the caller reads and what the log keeps are two messages: `detail` and `cause`.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use actix_web::{
     HttpResponse, ResponseError,
     http::{
         StatusCode,
-        header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
 use serde::Serialize;
@@ -51,6 +51,8 @@ codes! {
         Unauthorized = "unauthorized",
         /// What was shown to sign in with does not count.
         SignInFailed = "sign_in_failed",
+        /// Too many attempts to sign in failed; `retry-after` says when the next may be made.
+        TooManyAttempts = "too_many_attempts",
         /// A change by session that does not come from a page of ours.
         CsrfRejected = "csrf_rejected",
         /// The request comes with no session that could be ended.
@@ -117,7 +119,7 @@ impl Code {
             | Self::OutcomeUnknown
             | Self::NoSession => StatusCode::CONFLICT,
             Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
-            Self::TooManyKeys => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyKeys | Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
             Self::PriceSourceFailed => StatusCode::BAD_GATEWAY,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -136,6 +138,7 @@ impl Code {
             Self::MalformedJson => "the body is not JSON",
             Self::Unauthorized => "a credential is needed",
             Self::SignInFailed => "not signed in",
+            Self::TooManyAttempts => "too many attempts",
             Self::CsrfRejected => "not asked for by a page of ours",
             Self::NoSession => "no session to end",
             Self::Forbidden => "not allowed",
@@ -182,6 +185,8 @@ codes! {
         Malformed = "malformed",
         /// Another row has this value already.
         Taken = "taken",
+        /// It is not the one that counts.
+        Wrong = "wrong",
         /// What it names does not exist.
         NotFound = "not_found",
         /// It will have an effect in a later version, and only then be taken.
@@ -207,13 +212,14 @@ pub struct Problem {
     detail: String,
     flaws: Vec<Flaw>,
     cause: Option<String>,
+    retry_after: Option<Duration>,
 }
 
 impl Problem {
     /// A no with what the caller may know.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), flaws: Vec::new(), cause: None }
+        Self { code, detail: detail.into(), flaws: Vec::new(), cause: None, retry_after: None }
     }
 
     /// A no for what is wrong with these members; there is at least one.
@@ -222,7 +228,7 @@ impl Problem {
         let only_later = flaws.iter().all(|flaw| flaw.code == FlawCode::NotSupportedYet);
         let code = if only_later { Code::NotSupportedYet } else { Code::Invalid };
         let told: Vec<_> = flaws.iter().map(|flaw| format!("{}: {}", flaw.field, flaw.message)).collect();
-        Self { code, detail: told.join("; "), flaws, cause: None }
+        Self { code, detail: told.join("; "), flaws, cause: None, retry_after: None }
     }
 
     /// A no for one member.
@@ -241,6 +247,12 @@ impl Problem {
     #[must_use]
     pub fn with(self, flaws: Vec<Flaw>) -> Self {
         Self { flaws, ..self }
+    }
+
+    /// The same with the time after which it may be asked again.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
     }
 
     /// The same with a cause for the log.
@@ -348,6 +360,10 @@ impl ResponseError for Problem {
         let mut answer = HttpResponse::build(self.status_code());
         if self.code == Code::Unauthorized {
             answer.insert_header((WWW_AUTHENTICATE, r#"Bearer realm="pointsman""#));
+        }
+        if let Some(wait) = self.retry_after {
+            let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            answer.insert_header((RETRY_AFTER, whole.to_string()));
         }
         let shown = Shown {
             r#type: format!("urn:pointsman:problem:{}", self.code.name()),

@@ -19,6 +19,8 @@ view! {
         read_only: bool,
         /// What was shown, now or at the sign-in.
         signed_in_by: &'static str,
+        /// Whether one can sign in by name and password.
+        has_password: bool,
         /// By which api key.
         key_id: Option<KeyId>,
         /// By which console session.
@@ -52,13 +54,14 @@ impl From<&Session> for SessionView {
 /// `GET /api/v1/me`.
 pub(super) async fn show(admin: Data<Admin>, me: Principal, query: Query) -> Answer {
     query.finish()?;
-    let (mut user, mut quota) = (None, None);
+    let (mut user, mut quota, mut has_password) = (None, None, false);
     if let Some(id) = me.user {
         admin.settle_log().await;
         let row = admin.store.user(id).await?;
         let limits = admin.current.limits_of_user(id, &row.limits).await;
         quota = Some(quotas::quota(&admin, &Subject::User(id, limits)).await?);
         user = Some(row.into());
+        has_password = admin.store.password_of(id).await?.is_some();
     }
     let rights = Right::ALL.into_iter().filter(|right| me.has(*right)).map(Right::name).collect();
     Ok(HttpResponse::Ok().json(View {
@@ -67,6 +70,7 @@ pub(super) async fn show(admin: Data<Admin>, me: Principal, query: Query) -> Ans
         rights,
         read_only: me.read_only,
         signed_in_by: me.way.name(),
+        has_password,
         key_id: me.key,
         session: me.session.as_ref().map(SessionView::from),
         user,

@@ -52,7 +52,11 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{HttpResponse, web::Data};
+use actix_web::{
+    HttpResponse,
+    http::header::{HeaderName, HeaderValue},
+    web::Data,
+};
 use actors::Gateway;
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
@@ -60,6 +64,7 @@ use tokio::{sync::Mutex, time::sleep};
 
 use self::{
     access::Cookies,
+    auth::Workers,
     error::{Code, Problem},
     refusals::Refusals,
 };
@@ -92,6 +97,7 @@ pub struct Admin {
     digester: Digester,
     sessions: SessionTokens,
     console: ConsoleSettings,
+    workers: Workers,
     trusted_proxies: Vec<IpNet>,
     price_source: Option<PriceSource>,
     process: Vec<Effective>,
@@ -166,6 +172,7 @@ impl Admin {
             digester,
             sessions,
             console,
+            workers: Workers::default(),
             trusted_proxies,
             price_source,
             process,
@@ -186,6 +193,16 @@ impl Admin {
     /// How cookies are set and read.
     fn cookies(&self) -> Cookies {
         Cookies { secure: self.console.secure_cookies }
+    }
+
+    /// Whether cookies are only for connections that nobody can listen to.
+    pub(crate) fn has_secure_cookies(&self) -> bool {
+        self.console.secure_cookies
+    }
+
+    /// The headers of a request that a page of ours makes by the session of that token.
+    pub(crate) fn by_session(&self, token: &str) -> Vec<(HeaderName, HeaderValue)> {
+        access::headers(self, token)
     }
 
     /// Writes something, has it take effect, and returns what was written.

@@ -70,12 +70,15 @@ fn table() -> Vec<Entry> {
         entry(GET,    "/api/v1/users/{id}",              Own,     users::show),
         entry(PATCH,  "/api/v1/users/{id}",              Admin,   users::update),
         entry(DELETE, "/api/v1/users/{id}",              Admin,   users::remove),
+        entry(PUT,    "/api/v1/users/{id}/password",     Admin,   auth::passwords::set),
+        entry(DELETE, "/api/v1/users/{id}/password",     Admin,   auth::passwords::remove),
         entry(POST,   "/api/v1/users/{id}/keys",         Own,     keys::create),
         entry(GET,    "/api/v1/users/{id}/keys",         Own,     keys::list),
         entry(PATCH,  "/api/v1/keys/{id}",               Own,     keys::update),
         entry(DELETE, "/api/v1/keys/{id}",               Own,     keys::remove),
 
         entry(GET,    "/api/v1/me",                      Own,     me::show),
+        entry(PUT,    "/api/v1/me/password",             Own,     auth::passwords::change_own),
 
         entry(POST,   "/api/v1/auth/login",              Public,   auth::login),
         entry(POST,   "/api/v1/auth/logout",             SignedIn, auth::logout),

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     current::billing::{BilledModel, WhenUnpriced},
+    secrets::password::{FEWEST_CHARS, MOST_BYTES},
     store::{MoneyRefusal, Role},
 };
 
@@ -116,6 +117,16 @@ texts! {
     /// Any text of reasonable length.
     Text = |text| if text.len() > 10_000 { Err("must have at most 10000 bytes".to_owned()) } else { Ok(()) },
         {"type": "string", "maxLength": 10_000};
+    /// A password to be set. What kinds of characters it has is nobody's business.
+    NewPassword = |text| {
+        if text.chars().count() < FEWEST_CHARS {
+            Err(format!("must have at least {FEWEST_CHARS} characters"))
+        } else if text.len() > MOST_BYTES {
+            Err(format!("must have at most {MOST_BYTES} bytes"))
+        } else {
+            Ok(())
+        }
+    }, {"type": "string", "minLength": FEWEST_CHARS, "maxLength": MOST_BYTES, "writeOnly": true};
     /// A secret that goes into a header.
     SecretText = |text| {
         let printable = |byte: u8| (0x20..0x7f).contains(&byte);

@@ -1,5 +1,7 @@
 //! `user`: the people and teams that keys belong to.
 
+use std::path::Path;
+
 use awc::http::Method;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
@@ -9,7 +11,7 @@ use super::{
     desk::{Desk, PageArgs},
     exit::{Done, Failure},
     fields::{FieldArgs, given, list},
-    remote::Remote,
+    remote::{Remote, ask_for, secret_in},
     table::{Column, column},
 };
 
@@ -73,6 +75,14 @@ pub(super) enum User {
     Disable {
         /// Id or name.
         user: String,
+    },
+    /// Set the password for signing in to the console: asked for, or read from standard input.
+    Password {
+        /// Id or name.
+        user: String,
+        /// Take the password away instead.
+        #[arg(long)]
+        remove: bool,
     },
 }
 
@@ -158,6 +168,17 @@ impl User {
             Self::Rm { user } => desk.remove(&path(&desk, &user).await?, &format!("user {user}")).await,
             Self::Enable { user } => enable(&desk, &user, true).await,
             Self::Disable { user } => enable(&desk, &user, false).await,
+            Self::Password { user, remove: true } => {
+                let path = format!("{}/password", path(&desk, &user).await?);
+                desk.remove(&path, &format!("the password of user {user}")).await
+            }
+            Self::Password { user, remove: false } => {
+                let path = format!("{}/password", path(&desk, &user).await?);
+                let body = Bytes::from(json!({ "password": new_password()? }).to_string());
+                desk.send(Method::PUT, &path, Some(body)).await?;
+                desk.out.note(&format!("set the password of user {user}; the user's sessions are over"));
+                Ok(())
+            }
         }
     }
 }
@@ -165,6 +186,18 @@ impl User {
 async fn enable(desk: &Desk, user: &str, enabled: bool) -> Done {
     let body = Bytes::from(json!({ "enabled": enabled }).to_string());
     desk.change(Method::PATCH, &path(desk, user).await?, body, "/name").await
+}
+
+/// A password: typed twice at a terminal, else the first line of standard input. Never an argument, which
+/// everyone on the machine can read.
+fn new_password() -> Result<String, Failure> {
+    let Some(password) = ask_for("new password")? else {
+        return secret_in(Path::new("-"));
+    };
+    match ask_for("the same again")? {
+        Some(again) if again == password => Ok(password),
+        _ => Err(Failure::usage("the two are not the same; nothing was changed")),
+    }
 }
 
 async fn path(desk: &Desk, user: &str) -> Result<String, Failure> {

@@ -16,6 +16,7 @@
 
 pub mod admin_token;
 pub mod digest;
+pub mod password;
 pub mod sealing;
 pub mod sealing_key;
 pub mod session_token;

@@ -41,6 +41,12 @@ impl SessionTokens {
         self.digester.digest(token)
     }
 
+    /// What a session remembers of the password that it began with: a digest of the password's hash.
+    #[must_use]
+    pub fn proof(&self, hash: &str) -> Digest {
+        self.digester.digest(hash)
+    }
+
     /// What a page of ours sends along with a change. It says nothing about the token, which the page
     /// can't read.
     #[must_use]

@@ -20,6 +20,7 @@ mod ledger;
 mod limits;
 mod migrate;
 mod page;
+mod passwords;
 mod ports;
 mod postgres;
 mod prices;
@@ -53,6 +54,7 @@ pub use self::{
     keys::{Key, KeyChange, NewKey},
     ledger::{Corrected, Correction, Drift},
     page::{Cursor, Page},
+    passwords::{Applicant, Kept},
     prices::{ImportOrigin, PriceImport, PriceRow, PriceSource, ProviderPriceRow},
     providers::{NewProvider, Provider, ProviderChange},
     requests::{RequestCursor, RequestFilter},

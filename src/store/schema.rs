@@ -382,4 +382,5 @@ diesel::table! {
 diesel::joinable!(api_keys -> users (user_id));
 diesel::joinable!(console_sessions -> users (user_id));
 diesel::joinable!(console_sessions -> api_keys (key_id));
-diesel::allow_tables_to_appear_in_same_query!(api_keys, users, console_sessions);
+diesel::joinable!(user_passwords -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(api_keys, users, console_sessions, user_passwords);

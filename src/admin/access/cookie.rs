@@ -53,6 +53,12 @@ impl Cookies {
         self.written(token, lasts.as_secs())
     }
 
+    /// What a browser sends that keeps this token; none of what no token can be.
+    pub(in crate::admin) fn sent(self, token: &str) -> Option<HeaderValue> {
+        let is_token = token.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        HeaderValue::try_from(format!("{}={token}", self.name())).ok().filter(|_| is_token)
+    }
+
     /// Has a browser forget it.
     pub(in crate::admin) fn forget(self) -> HeaderValue {
         self.written("", 0)

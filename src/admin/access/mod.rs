@@ -16,7 +16,7 @@ mod session;
 pub(super) use self::{
     cookie::{Cookies, Presented},
     credential::{identify, of_token, shows_more_than_cookies},
-    origin::same_site,
+    origin::{headers, same_site},
 };
 pub use self::{
     principal::{Principal, Session},

@@ -4,7 +4,7 @@
 //! header that only a page of ours can know, and none that tells of another site. Both are asked for: either
 //! one would do alone, and each has had its holes.
 
-use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
+use actix_web::http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
 use crate::admin::{
     Admin,
@@ -23,6 +23,13 @@ pub(in crate::admin) fn proven(admin: &Admin, headers: &HeaderMap, token: &str) 
     };
     let is_right = proof.to_str().is_ok_and(|proof| admin.sessions.is_csrf(token, proof));
     if is_right { Ok(()) } else { Err(refused(format!("`{CSRF}` is not that of this session"))) }
+}
+
+/// What a page of ours sends for the session of that token.
+pub(in crate::admin) fn headers(admin: &Admin, token: &str) -> Vec<(HeaderName, HeaderValue)> {
+    let csrf = HeaderValue::try_from(admin.sessions.csrf(token));
+    let all = [(COOKIE, admin.cookies().sent(token)), (HeaderName::from_static(CSRF), csrf.ok())];
+    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// Refuses what a browser says it sends for a page of another site.
@@ -58,8 +65,6 @@ fn refused(detail: impl Into<String>) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{HeaderName, HeaderValue};
-
     use super::*;
 
     #[test]

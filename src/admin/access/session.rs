@@ -49,13 +49,21 @@ impl Over {
     }
 }
 
+/// Digests of what one signs in with, as it is now.
+struct Secrets {
+    token: Digest,
+    password: Option<Digest>,
+}
+
 /// Who comes with the token of a session.
 pub(super) async fn holder(admin: &Admin, token: &str) -> Result<Principal, Problem> {
     let over = || nobody("the session is over; sign in again");
     let standing = admin.store.console_session(&admin.sessions.digest(token)).await?;
     let standing = standing.ok_or_else(over)?;
     let (now, session) = (admin.wall_now(), &standing.session);
-    if let Err(why) = judge(&standing, now, admin.console.session_idle, admin.token.known_by()) {
+    let password = standing.password.as_deref().map(|hash| admin.sessions.proof(hash));
+    let secrets = Secrets { token: *admin.token.known_by(), password };
+    if let Err(why) = judge(&standing, now, admin.console.session_idle, &secrets) {
         // It opens nothing whether it is removed or not; another request may have done so.
         let nobody = Author { who: "nobody".into(), address: None };
         let _ = admin.store.signed(nobody).end_console_session(session.id, why.name()).await;
@@ -68,8 +76,8 @@ pub(super) async fn holder(admin: &Admin, token: &str) -> Result<Principal, Prob
 }
 
 /// Whether what was true at the sign-in still is.
-fn judge(standing: &Standing, now: DateTime<Utc>, idle: Duration, token: &Digest) -> Result<(), Over> {
-    let Standing { session, proof, owner, key } = standing;
+fn judge(standing: &Standing, now: DateTime<Utc>, idle: Duration, secrets: &Secrets) -> Result<(), Over> {
+    let Standing { session, proof, owner, key, .. } = standing;
     let when = |over: bool, why: Over| if over { Err(why) } else { Ok(()) };
     let past = |end: Option<DateTime<Utc>>| end.is_some_and(|end| now >= end);
     when(now >= session.expires_at, Over::Expired)?;
@@ -86,9 +94,10 @@ fn judge(standing: &Standing, now: DateTime<Utc>, idle: Duration, token: &Digest
         when(key.web_login == session.read_only, Over::KeyRightsChanged)?;
     }
     let counts = match session.way {
-        Way::AdminToken => proof.is_some_and(|proof| proof.matches(token)),
+        Way::AdminToken => proof.is_some_and(|proof| proof.matches(&secrets.token)),
         Way::ApiKey => key.is_some() && owner.is_some(),
-        Way::Password | Way::Oidc | Way::Ldap => owner.is_some(),
+        Way::Password => proof.zip(secrets.password).is_some_and(|(then, now)| then.matches(&now)),
+        Way::Oidc | Way::Ldap => owner.is_some(),
     };
     when(!counts, Over::SecretChanged)
 }
@@ -159,7 +168,8 @@ mod tests {
                 address: None,
                 user_agent: None,
             },
-            proof: by_token.then(|| digest("now")),
+            proof: (by_token || way == Way::Password).then(|| digest("now")),
+            password: None,
             owner: (!by_token).then(|| Owner {
                 name: "anna".to_owned(),
                 role: Role::Admin,
@@ -176,16 +186,21 @@ mod tests {
     }
 
     fn judged(standing: &Standing, minute: i64) -> Result<(), Over> {
-        judge(standing, at(minute), Duration::from_secs(30 * 60), &digest("now"))
+        let password = standing.owner.is_some().then(|| digest("now"));
+        let secrets = Secrets { token: digest("now"), password };
+        judge(standing, at(minute), Duration::from_secs(30 * 60), &secrets)
     }
 
     #[test]
     fn c19_a_session_ends_with_what_it_rests_on() {
         type Change = fn(&mut Standing);
-        let table: [(Way, Change, Result<(), Over>); 13] = [
+        let table: [(Way, Change, Result<(), Over>); 16] = [
             (Way::AdminToken, |_| (), Ok(())),
             (Way::ApiKey, |_| (), Ok(())),
             (Way::Oidc, |_| (), Ok(())),
+            (Way::Password, |_| (), Ok(())),
+            (Way::Password, |it| it.proof = Some(digest("before")), Err(Over::SecretChanged)),
+            (Way::Password, |it| it.owner = None, Err(Over::SecretChanged)),
             (Way::AdminToken, |it| it.proof = Some(digest("before")), Err(Over::SecretChanged)),
             (Way::AdminToken, |it| it.proof = None, Err(Over::SecretChanged)),
             (Way::ApiKey, |it| it.key = None, Err(Over::SecretChanged)),
@@ -206,7 +221,7 @@ mod tests {
 
     #[test]
     fn c19_a_session_ends_unused_and_ends_at_last_however_much_it_is_used() {
-        for way in [Way::AdminToken, Way::ApiKey, Way::Oidc] {
+        for way in Way::ALL {
             let mut standing = session(way);
             assert_eq!(judged(&standing, 79), Ok(()));
             assert_eq!(judged(&standing, 80), Err(Over::Idle));

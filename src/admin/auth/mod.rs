@@ -3,33 +3,37 @@
 //! What a browser keeps of it is a cookie that no script can read; what a page keeps is what it sends along
 //! with changes. Each sign-in makes a new token and ends the session that the request came with (C-19).
 
+pub(super) mod passwords;
+mod proof;
 pub(super) mod sessions;
 mod visitor;
+mod workers;
 
 use actix_web::{HttpResponse, http::header::SET_COOKIE, web::Data};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-pub(super) use self::visitor::Visitor;
+use self::proof::{Known, by_password, by_token};
+pub(super) use self::{visitor::Visitor, workers::Workers};
 use super::{
     Admin, Answer, Principal,
-    access::of_token,
     author::Signed,
-    body::{Body, Flaws, body},
+    body::{Body, Given, body},
     error::{Code, Problem},
     schema::view,
-    values::SecretText,
+    values::{SecretText, Text},
 };
-use crate::{
-    secrets::digest::Digest,
-    store::{Author, NewConsoleSession, Way},
-};
+use crate::store::{Author, NewConsoleSession};
 
 body! {
-    /// What one signs in with.
+    /// What one signs in with: a token, or name and password.
     struct LoginBody {
         /// The admin token, or an api key.
-        token: SecretText = required,
+        token: SecretText,
+        /// Or a user's name.
+        name: Text,
+        /// With the user's password.
+        password: Text,
     }
 }
 
@@ -53,30 +57,16 @@ view! {
     }
 }
 
-/// Somebody who has shown who it is.
-struct Known {
-    principal: Principal,
-    /// A digest of what was shown, where that can be another tomorrow.
-    proof: Option<Digest>,
-}
-
 /// `POST /api/v1/auth/login`.
 pub(super) async fn login(admin: Data<Admin>, visitor: Visitor, Body(body): Body<LoginBody>) -> Answer {
-    let mut flaws = Flaws::default();
-    let token = body.token.required("token", &mut flaws);
-    flaws.check()?;
-    let token = token.map(|token| token.0).unwrap_or_default();
-    match by_token(&admin, &token) {
-        Some(known) => open(&admin, &visitor, known).await,
-        None => Err(failed()),
-    }
-}
-
-/// Whose token or key it is.
-fn by_token(admin: &Admin, token: &str) -> Option<Known> {
-    let principal = of_token(admin, token).ok()?;
-    let proof = (principal.way == Way::AdminToken).then(|| *admin.token.known_by());
-    Some(Known { principal, proof })
+    let known = match (body.token, body.name, body.password) {
+        (Given::Value(token), Given::Absent, Given::Absent) => by_token(&admin, &visitor, &token.0).await?,
+        (Given::Absent, Given::Value(name), Given::Value(password)) => {
+            by_password(&admin, &visitor, &name.0, password.0).await?
+        }
+        _ => return Err(Problem::new(Code::Invalid, "send `token`, or `name` and `password`")),
+    };
+    open(&admin, &visitor, known).await
 }
 
 /// Begins the session of somebody who is known.
@@ -112,11 +102,6 @@ async fn open(admin: &Admin, visitor: &Visitor, known: Known) -> Answer {
         csrf_token: admin.sessions.csrf(&token),
     };
     Ok(HttpResponse::Ok().insert_header((SET_COOKIE, admin.cookies().set(&token, ttl))).json(signed_in))
-}
-
-/// The no to whoever shows nothing that counts, the same to all. The gate writes it down.
-fn failed() -> Problem {
-    Problem::new(Code::SignInFailed, "what was sent does not sign anybody in")
 }
 
 /// `POST /api/v1/auth/logout`.

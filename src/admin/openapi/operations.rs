@@ -172,8 +172,12 @@ pub(super) fn all() -> Vec<Told> {
 
         told(me::show, "Show who is asking, with rights and quota").gives::<me::View>(),
 
+        told(auth::passwords::set, "Set a user's password; the user's console sessions end"),
+        told(auth::passwords::remove, "Take a user's password away, with the sessions that rest on it"),
+        told(auth::passwords::change_own, "Change one's own password; one's other sessions end")
+            .may(Code::TooManyAttempts).may(Code::NotFound),
         told(auth::login, "Sign in: the answer sets a cookie and tells what changes must send along")
-            .may(Code::SignInFailed).may(Code::Invalid).gives::<auth::SignedIn>(),
+            .may(Code::SignInFailed).may(Code::TooManyAttempts).gives::<auth::SignedIn>(),
         told(auth::logout, "Sign out: the session is over").may(Code::NoSession),
         told(auth::sessions::list, "List one's own console sessions, or those of a user").by("user_id", number()).paged()
             .may(Code::NotFound).lists::<auth::sessions::View>(),

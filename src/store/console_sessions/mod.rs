@@ -20,7 +20,8 @@ use super::{
     db::db,
     error::StoreError,
     page::{Cursor, Page},
-    schema::{api_keys, console_sessions, users},
+    schema::{api_keys, console_sessions, user_passwords, users},
+    text::Clean,
     types::At,
     users::Role,
 };
@@ -135,6 +136,8 @@ pub struct Standing {
     pub owner: Option<Owner>,
     /// The api key as it is now.
     pub key: Option<OwnKey>,
+    /// The hash of the user's password, now.
+    pub password: Option<String>,
 }
 
 /// The user of a session, now.
@@ -219,6 +222,10 @@ impl Store {
     pub async fn console_session(&self, digest: &Digest) -> Result<Option<Standing>, StoreError> {
         let digest = digest.as_bytes().to_vec();
         let found: Option<Found> = db!(self.engine(), read, conn => {
+            let password = user_passwords::table
+                .filter(user_passwords::user_id.nullable().eq(console_sessions::user_id))
+                .select(user_passwords::hash)
+                .single_value();
             console_sessions::table
                 .left_join(users::table)
                 .left_join(api_keys::table)
@@ -228,16 +235,18 @@ impl Store {
                     console_sessions::proof,
                     Option::<OwnerRow>::as_select(),
                     Option::<KeyRow>::as_select(),
+                    password,
                 ))
                 .first(conn)
                 .await
                 .optional()?
         })?;
-        let Some((row, proof, owner, key)) = found else { return Ok(None) };
+        let Some((row, proof, owner, key, password)) = found else { return Ok(None) };
         let proof =
             proof.map(|bytes| Digest::from_slice(&bytes).ok_or_else(|| corrupt("proof"))).transpose()?;
         let owner = owner.map(Owner::try_from).transpose()?;
-        Ok(Some(Standing { session: row.try_into()?, proof, owner, key: key.map(OwnKey::from) }))
+        let (key, password) = (key.map(OwnKey::from), password.map(Clean::into_string));
+        Ok(Some(Standing { session: row.try_into()?, proof, owner, key, password }))
     }
 
     /// Notes that a session was used.

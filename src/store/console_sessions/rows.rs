@@ -13,8 +13,8 @@ use crate::store::{
     users::{Role, role},
 };
 
-/// A session, its proof, and its user and key as they are now.
-pub(super) type Found = (Row, Option<Vec<u8>>, Option<OwnerRow>, Option<KeyRow>);
+/// A session, its proof, and its user, key and password as they are now.
+pub(super) type Found = (Row, Option<Vec<u8>>, Option<OwnerRow>, Option<KeyRow>, Option<Clean>);
 
 /// A session without what it is known by.
 #[derive(Queryable, Selectable, Serialize)]

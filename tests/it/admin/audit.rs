@@ -182,6 +182,10 @@ async fn c26_every_change_leaves_a_line(house: TestHouse) {
     walk.told((post, "/quotas/{kind}/{id}/raise", "/quotas/users/1/raise", raise), "quota.raise", "user/1")
         .await;
 
+    let (password, at) = (json!({"password": "canary of a password"}), "/users/{id}/password");
+    walk.api.never_show("canary of a password");
+    walk.told((Method::PUT, at, "/users/1/password", password), "password.set", "user/1").await;
+    walk.told((delete.clone(), at, "/users/1/password", none.clone()), "password.delete", "user/1").await;
     let login = json!({"token": ADMIN_TOKEN});
     let (_, line) =
         walk.told((Method::POST, "/auth/login", "/auth/login", login), "session.begin", "session/1").await;
@@ -211,7 +215,8 @@ async fn c26_every_change_leaves_a_line(house: TestHouse) {
 }
 
 /// Routes whose lines other stories look at: they need an upstream, a conversation or a session.
-const ELSEWHERE: [&str; 3] = ["/api/v1/prices/import/source", "/api/v1/sessions/{id}", "/api/v1/auth/logout"];
+const ELSEWHERE: [&str; 4] =
+    ["/api/v1/prices/import/source", "/api/v1/sessions/{id}", "/api/v1/auth/logout", "/api/v1/me/password"];
 
 /// Lines of refusals are written behind the answer's back.
 async fn refusals(api: &Api, expected: usize) -> Vec<Value> {

@@ -138,6 +138,10 @@ async fn answers_are_as_they_are_described() {
     step(&post, "/requests/reprice", json!({"dry_run": true, "limit": 5})).await;
     step(&get, "/requests/{id}", Value::Null).await;
     step(&delete, "/sessions/{id}", Value::Null).await;
+    step(&put, "/users/{id}/password", json!({"password": "correct horse battery"})).await;
+    step(&put, "/users/{id}/password", json!({"password": "short"})).await;
+    step(&put, "/me/password", json!({"old_password": "x", "password": "correct horse battery"})).await;
+    step(&delete, "/users/{id}/password", Value::Null).await;
     step(&post, "/auth/login", json!({"token": ADMIN_TOKEN})).await;
     step(&post, "/auth/login", json!({"token": "nobody's"})).await;
     step(&get, "/auth/sessions", Value::Null).await;

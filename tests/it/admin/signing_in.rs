@@ -3,6 +3,7 @@
 mod browser;
 mod cross_site;
 mod endings;
+mod passwords;
 
 use actix_web::{http::Method, test::TestRequest};
 use pointsman::store::Role;
@@ -120,7 +121,15 @@ async fn a_sign_in_says_what_it_wants() {
     let house = TestHouse::on_sqlite().await;
     let api = Api::of(&house).await;
     let mut browser = Browser::new(&api);
-    assert_eq!(browser.login(json!({})).await.problem(422), ["invalid", "token: required: must be given"]);
+    for body in [
+        json!({}),
+        json!({"name": "anna"}),
+        json!({"password": "x"}),
+        json!({"token": null}),
+        json!({"token": ADMIN_TOKEN, "name": "anna", "password": "x"}),
+    ] {
+        assert_eq!(browser.login(body.clone()).await.problem(422), ["invalid"], "{body}");
+    }
     let unknown = browser.login(json!({"token": ADMIN_TOKEN, "remember": true})).await;
     assert_eq!(unknown.problem(422), ["invalid", "remember: unknown: is no member here"]);
     let form = TestRequest::post()

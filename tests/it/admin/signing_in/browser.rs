@@ -13,11 +13,17 @@ pub(super) struct Browser<'a> {
     pub(super) api: &'a Api,
     pub(super) cookie: Option<String>,
     pub(super) csrf: String,
+    pub(super) from: u8,
 }
 
 impl<'a> Browser<'a> {
     pub(super) fn new(api: &'a Api) -> Self {
-        Self { api, cookie: None, csrf: String::new() }
+        Self::at(api, 9)
+    }
+
+    /// One at another address.
+    pub(super) fn at(api: &'a Api, from: u8) -> Self {
+        Self { api, cookie: None, csrf: String::new(), from }
     }
 
     /// A request with what a browser adds by itself.
@@ -25,7 +31,7 @@ impl<'a> Browser<'a> {
         let request = TestRequest::default()
             .method(method)
             .uri(path)
-            .peer_addr("203.0.113.9:4711".parse().unwrap())
+            .peer_addr(([203, 0, 113, self.from], 4711).into())
             .insert_header(("user-agent", "a browser"));
         match &self.cookie {
             Some(cookie) => request.insert_header(("cookie", format!("a=b; {COOKIE}={cookie}"))),
@@ -53,8 +59,15 @@ impl<'a> Browser<'a> {
 
     /// Signs in, and keeps what comes of it.
     pub(super) async fn login(&mut self, body: Value) -> Reply {
+        self.login_through(body, "").await
+    }
+
+    /// The same with what somebody wrote into `x-forwarded-for`.
+    pub(super) async fn login_through(&mut self, body: Value, forwarded: &str) -> Reply {
         let request = self.request(Method::POST, "/api/v1/auth/login");
         let json = request.insert_header(("content-type", "application/json"));
+        let json =
+            if forwarded.is_empty() { json } else { json.insert_header(("x-forwarded-for", forwarded)) };
         let reply = self.api.send(json.set_payload(body.to_string())).await;
         if reply.status == 200 {
             self.csrf = reply.ok(200)["csrf_token"].as_str().unwrap().to_owned();

@@ -1,0 +1,105 @@
+//! What somebody shows to sign in, and who that makes them.
+//!
+//! Secrets that are random (the admin token, api keys) are looked at first and always: no back-off keeps the
+//! right one out, and guessing them is hopeless however fast. Passwords are chosen by people; a try at one
+//! takes leave of the door before anything is looked up, and the same work whoever it is for (C-20).
+
+use std::{net::IpAddr, sync::Arc};
+
+use actors::sign_in::backoff::{Attempt, Leave, Place};
+
+use super::Visitor;
+use crate::{
+    admin::{
+        Admin, Principal,
+        access::of_token,
+        error::{Code, Problem},
+    },
+    secrets::{digest::Digest, password},
+    store::{Applicant, Role, Way},
+};
+
+/// The most bytes of a name that tell accounts apart at the door. No user's name is longer.
+const NAME_BYTES: usize = 256;
+
+/// Somebody who has shown who it is.
+pub(super) struct Known {
+    pub(super) principal: Principal,
+    /// A digest of what was shown, where that can be another tomorrow.
+    pub(super) proof: Option<Digest>,
+}
+
+/// By the admin token or an api key.
+pub(super) async fn by_token(admin: &Admin, visitor: &Visitor, token: &str) -> Result<Known, Problem> {
+    if let Ok(principal) = of_token(admin, token) {
+        let proof = (principal.way == Way::AdminToken).then(|| *admin.token.known_by());
+        return Ok(Known { principal, proof });
+    }
+    // It has failed, and stays counted.
+    let _ = knock(admin, visitor.address, None, false).await?;
+    Err(failed())
+}
+
+/// By name and password.
+pub(super) async fn by_password(
+    admin: &Admin,
+    visitor: &Visitor,
+    name: &str,
+    shown: String,
+) -> Result<Known, Problem> {
+    let applicant = admin.store.applicant(name, visitor.address).await?;
+    let known_here = applicant.as_ref().is_some_and(|applicant| applicant.known_here);
+    let leave = knock(admin, visitor.address, Some(name), known_here).await?;
+    let kept = applicant.as_ref().and_then(|applicant| applicant.hash.clone());
+    let is_right = is_password(admin, shown, kept.clone()).await?;
+    let now = admin.wall_now();
+    let admitted = applicant.filter(|applicant| {
+        is_right && applicant.enabled && applicant.expires_at.is_none_or(|end| now < end)
+    });
+    let (Some(applicant), Some(hash)) = (admitted, kept) else { return Err(failed()) };
+    admin.gateway.sign_in_succeeded(leave);
+    Ok(Known { principal: principal(applicant), proof: Some(admin.sessions.proof(&hash)) })
+}
+
+/// Whether it is that password. Where there is none it takes as long.
+pub(super) async fn is_password(admin: &Admin, shown: String, kept: Option<String>) -> Result<bool, Problem> {
+    let exists = kept.is_some();
+    let kept = kept.unwrap_or_else(|| password::NOBODYS.to_owned());
+    Ok(admin.workers.is(shown, kept).await? && exists)
+}
+
+fn principal(user: Applicant) -> Principal {
+    let role: Role = user.role;
+    Principal {
+        role,
+        user: Some(user.id),
+        key: None,
+        read_only: false,
+        name: user.name.into(),
+        way: Way::Password,
+        session: None,
+    }
+}
+
+/// Leave to try, or how long to wait.
+pub(super) async fn knock(
+    admin: &Admin,
+    address: Option<IpAddr>,
+    account: Option<&str>,
+    known_here: bool,
+) -> Result<Leave, Problem> {
+    let account = account.map(|name| Arc::from(&name[..name.floor_char_boundary(NAME_BYTES)]));
+    let attempt = Attempt { place: Place::of(address), account, known_here };
+    let admitted = admin.gateway.admit_sign_in(attempt).await.map_err(|undelivered| {
+        Problem::new(Code::Overloaded, "the door does not answer; try again").because(undelivered)
+    })?;
+    admitted.map_err(|wait| {
+        let detail = "too many attempts to sign in; wait before the next one";
+        Problem::new(Code::TooManyAttempts, detail).after(wait)
+    })
+}
+
+/// The no to whoever shows nothing that counts, the same to all. The gate writes it down.
+pub(super) fn failed() -> Problem {
+    Problem::new(Code::SignInFailed, "what was sent does not sign anybody in")
+}
