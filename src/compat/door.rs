@@ -13,8 +13,8 @@ use actix_web::{
     body::{BoxBody, to_bytes},
     dev::{AppConfig, ServiceResponse},
     http::{
-        Method, Uri,
-        header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
+        Method, StatusCode, Uri,
+        header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, USER_AGENT},
     },
     web::{Bytes, Data},
 };
@@ -22,8 +22,11 @@ use futures_util::stream;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::failure::Failure;
-use crate::admin::{self, Admin};
+use super::{failure::Failure, sign_in};
+use crate::{
+    admin::{self, Admin},
+    secrets::session_token::PREFIX,
+};
 
 type Plane = BoxService<Request, ServiceResponse<BoxBody>, Error>;
 
@@ -34,12 +37,15 @@ pub(super) struct Door {
     plane: Rc<OnceCell<Plane>>,
 }
 
-/// What of a caller's request goes along: who it is, and from where.
-const ALONG: [HeaderName; 4] = [
+/// What of a caller's request goes along: who it is, from where, and for which page.
+const ALONG: [HeaderName; 7] = [
     AUTHORIZATION,
     USER_AGENT,
+    HOST,
+    ORIGIN,
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("sec-fetch-site"),
 ];
 
 /// Who calls, as its request told.
@@ -49,9 +55,42 @@ pub(super) struct Caller {
     peer: Option<SocketAddr>,
 }
 
+/// What `/api/v1` said.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Value,
+}
+
 impl Caller {
-    /// Whoever sent this request.
-    pub(super) fn of(request: &HttpRequest) -> Self {
+    /// Whoever sent this request: by a header, be it a session's token, or else by the cookie of a session.
+    pub(super) fn of(request: &HttpRequest, door: &Door) -> Self {
+        let mut caller = Self::stranger(request);
+        let bearer = caller.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let bearer =
+            bearer.and_then(|value| value.strip_prefix("Bearer ")).filter(|it| it.starts_with(PREFIX));
+        if let Some(token) = bearer.map(str::to_owned) {
+            caller.headers.remove(AUTHORIZATION);
+            // No browser adds it by itself, so no page of another site does.
+            caller.headers.remove(ORIGIN);
+            caller.headers.remove("sec-fetch-site");
+            caller.come_by(door, &token);
+        } else if !caller.headers.contains_key(AUTHORIZATION) && !caller.headers.contains_key("x-api-key") {
+            caller.come_by_cookie(request, door);
+        }
+        caller
+    }
+
+    /// Whoever is at the door, by the cookie alone.
+    pub(super) fn visiting(request: &HttpRequest, door: &Door) -> Self {
+        let mut caller = Self::stranger(request);
+        caller.headers.remove(AUTHORIZATION);
+        caller.headers.remove("x-api-key");
+        caller.come_by_cookie(request, door);
+        caller
+    }
+
+    fn stranger(request: &HttpRequest) -> Self {
         let mut headers = HeaderMap::new();
         for name in ALONG {
             for value in request.headers().get_all(&name) {
@@ -59,6 +98,18 @@ impl Caller {
             }
         }
         Self { headers, peer: request.peer_addr() }
+    }
+
+    fn come_by_cookie(&mut self, request: &HttpRequest, door: &Door) {
+        if let Some(token) = sign_in::token(request.headers()) {
+            self.come_by(door, &token);
+        }
+    }
+
+    fn come_by(&mut self, door: &Door, token: &str) {
+        for (name, value) in door.admin.by_session(token) {
+            self.headers.insert(name, value);
+        }
     }
 }
 
@@ -68,7 +119,12 @@ impl Door {
         Self { admin, plane: Rc::default() }
     }
 
-    /// Asks `/api/v1` and returns its answer, which may be a no.
+    /// Whether cookies are only for connections that nobody can listen to.
+    pub(super) fn has_secure_cookies(&self) -> bool {
+        self.admin.has_secure_cookies()
+    }
+
+    /// Asks `/api/v1` for something; a no is a failure.
     pub(super) async fn ask(
         &self,
         caller: &Caller,
@@ -76,6 +132,18 @@ impl Door {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
+        let Answer { status, body, .. } = self.call(caller, method, path, body).await?;
+        if status.is_success() { Ok(body) } else { Err(Failure::of(status, &body)) }
+    }
+
+    /// Asks `/api/v1` and returns its answer, which may be a no.
+    pub(super) async fn call(
+        &self,
+        caller: &Caller,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
         let mut request = Request::new();
         let head = request.head_mut();
         head.method = method;
@@ -96,14 +164,14 @@ impl Door {
             Ok(answer) => answer.into_parts().1,
             Err(error) => error.as_response_error().error_response(),
         };
-        let status = answer.status();
+        let (status, headers) = (answer.status(), answer.headers().clone());
         let bytes = to_bytes(answer.into_body()).await.map_err(|_| Failure::internal())?;
         let body = if bytes.is_empty() {
             Value::Null
         } else {
             serde_json::from_slice(&bytes).map_err(|_| Failure::internal())?
         };
-        if status.is_success() { Ok(body) } else { Err(Failure::of(status, &body)) }
+        Ok(Answer { status, headers, body })
     }
 
     async fn plane(&self) -> Result<&Plane, Failure> {

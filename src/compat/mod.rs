@@ -16,6 +16,7 @@ mod prices;
 mod providers;
 mod quota;
 mod sessions;
+mod sign_in;
 mod users;
 
 use actix_web::{
@@ -103,7 +104,10 @@ actions! {
 /// Mounts the paths, over this control plane.
 pub fn configure(admin: Data<Admin>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
-        app.app_data(Door::new(admin)).route("/api/actions/{module}/{action}", web::post().to(serve));
+        app.app_data(Door::new(admin))
+            .route("/api/actions/{module}/{action}", web::post().to(serve))
+            .route("/api/auth/login", web::post().to(sign_in::login))
+            .route("/api/auth/logout", web::post().to(sign_in::logout));
     }
 }
 
@@ -124,7 +128,8 @@ async fn attempt(request: &HttpRequest, payload: web::Payload) -> Done {
 
 fn desk(request: &HttpRequest) -> Result<Desk, Failure> {
     let door = request.app_data::<Door>().cloned().ok_or_else(Failure::internal)?;
-    Ok(Desk { door, caller: Caller::of(request) })
+    let caller = Caller::of(request, &door);
+    Ok(Desk { door, caller })
 }
 
 async fn receive(payload: web::Payload) -> Result<Bytes, Failure> {

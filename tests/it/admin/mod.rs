@@ -11,6 +11,7 @@ mod limits;
 mod live;
 mod own;
 mod predecessor;
+mod predecessor_sign_in;
 mod price_feeds;
 mod prices;
 mod providers;
