@@ -3,6 +3,9 @@
 //! A rule is a row: where it looks, what must not stand there, and why. Comments are looked at like code,
 //! save where a rule says otherwise: a name that has no business in a room has none in its comments either.
 
+#[path = "tidy/security.rs"]
+mod security;
+
 use std::{
     fs,
     path::{Path, PathBuf},

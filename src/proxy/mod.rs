@@ -26,6 +26,7 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use ipnet::IpNet;
 
+pub use self::routes::listing;
 use self::{dispatch::Dispatch, refusal::Refused, routes::Found};
 use crate::{
     current::Current,

@@ -38,6 +38,20 @@ const ALIASES: [(&str, &[Format]); 4] = [
 /// The lists of models. Asked with GET; a slash and a name behind it asks for one.
 const MODELS: [&str; 2] = ["/v1/models", "/v1beta/models"];
 
+/// Every path that leads to an upstream, aliases too, for those who check them all: Gemini's with that model.
+pub fn listing(model: &str) -> impl Iterator<Item = (String, Format, Operation)> {
+    let version = format!("/v1beta/models/{model}:");
+    let gemini = gemini::path::Method::ALL.into_iter();
+    let gemini =
+        gemini.map(move |method| (format!("{version}{}", method.name()), Format::Gemini, method.operation()));
+    let calls = CALLS.iter().map(|(path, format, operation)| ((*path).to_owned(), *format, *operation));
+    calls.chain(gemini).flat_map(|(path, format, operation)| {
+        let aliases = ALIASES.iter().filter(move |(_, formats)| formats.contains(&format));
+        let prefixes = std::iter::once("").chain(aliases.map(|(alias, _)| *alias));
+        prefixes.map(move |prefix| (format!("{prefix}{path}"), format, operation))
+    })
+}
+
 /// The paths most requests come on.
 pub(super) fn common() -> impl Iterator<Item = &'static str> {
     CALLS.iter().map(|(path, ..)| *path)

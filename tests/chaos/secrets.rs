@@ -1,5 +1,6 @@
 //! Secrets and where they must not be: every kind of traffic at the most talkative log level, then every
-//! byte the server wrote is searched for every form of every secret (C-08).
+//! byte the server wrote is searched for every form of every secret (C-08), and of what people and models
+//! said (C-28).
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -24,9 +25,11 @@ use crate::{
 
 const CREDENTIAL: &str = "canary/credential+of=the#provider";
 const ADMIN_TOKEN: &str = "canary/admin+token=known#to=nobody";
+/// Part of what people say, which the demo upstream says back.
+const PROMPT: &str = "canary: tell+nobody=of/this#tide";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn c08_no_secret_is_in_a_log_or_in_the_database_in_any_form() {
+async fn c08_c28_no_secret_and_no_prompt_is_in_a_log_or_in_a_file_in_any_form() {
     let _turn = turn().await;
     let options = Options { credential: Some(CREDENTIAL.to_owned()), ..Options::default() };
     let (sound, suspicious) = (
@@ -60,10 +63,10 @@ async fn c08_no_secret_is_in_a_log_or_in_the_database_in_any_form() {
     let mut process = premises.start("given", "trace", &[("ADMIN_TOKEN", ADMIN_TOKEN)]).await;
     traffic(&process, &premises.key, ADMIN_TOKEN).await;
     // What is written while it runs lies elsewhere than what is left behind in the end.
-    let mut files = database(&premises);
+    let mut files = written(&premises);
     process.terminate();
     process.end(Duration::from_secs(10)).await;
-    files.extend(database(&premises));
+    files.extend(written(&premises));
     logs.extend([("the second log", process.stderr()), ("the second output", process.stdout())]);
 
     let sealing_key = std::fs::read_to_string(premises.sealing_key_file()).unwrap();
@@ -73,6 +76,7 @@ async fn c08_no_secret_is_in_a_log_or_in_the_database_in_any_form() {
         ("the made admin token", made.as_str()),
         ("the given admin token", ADMIN_TOKEN),
         ("the sealing key", sealing_key.trim()),
+        ("a prompt", PROMPT),
     ]);
     let mut bytes = 0;
     for (name, log) in &logs {
@@ -87,16 +91,18 @@ async fn c08_no_secret_is_in_a_log_or_in_the_database_in_any_form() {
         assert!(told >= 80, "{name} tells of the requests: {log}");
     }
     println!(
-        "secrets: {} of them in {} forms each: 0 found in {bytes} bytes of logs, outputs and {} database files",
+        "secrets: {} of them in {} forms each: 0 found in {bytes} bytes of logs, outputs and {} files",
         secrets.len(),
         forms("").len(),
         files.len()
     );
 }
 
-/// The files of the database as they are now, by name.
-fn database(premises: &Premises) -> Vec<(String, Vec<u8>)> {
-    let files = premises.files().into_iter().filter(|file| file.to_string_lossy().contains("house.db"));
+/// Database and journal as they are now, by name.
+fn written(premises: &Premises) -> Vec<(String, Vec<u8>)> {
+    let key = premises.sealing_key_file();
+    let directory = key.parent().unwrap();
+    let files = premises.files().into_iter().filter(|file| file.starts_with(directory) && *file != key);
     files.map(|file| (file.display().to_string(), std::fs::read(&file).unwrap())).collect()
 }
 
@@ -135,9 +141,10 @@ fn search(place: &str, haystack: &[u8], secrets: &BTreeMap<&str, &str>) -> usize
 async fn traffic(process: &Process, key: &str, admin_token: &str) {
     for model in ["sound", "suspicious", "dead", "nobody-has-it"] {
         for format in Format::ALL {
-            for prompt in ["hello", "[[error 500]]", "[[cut 2]]", "[[error-in-stream 1]]", "[[overflow]]"] {
+            for script in ["hello", "[[error 500]]", "[[cut 2]]", "[[error-in-stream 1]]", "[[overflow]]"] {
                 let mut caller = Caller::connect(process.address).await.unwrap();
-                let ask = Ask::stream(key, model, prompt).in_format(format);
+                let prompt = format!("{script} {PROMPT}");
+                let ask = Ask::stream(key, model, &prompt).in_format(format);
                 // A cut stream has no end to read.
                 let _ = caller.ask(&ask).await;
             }

@@ -3,7 +3,7 @@
 
 use actors::{
     ids::ProviderId,
-    ledger::limits::AccountId,
+    ledger::limits::{AccountId, Span},
     money::{Money, Pico},
     pricing::{Price, Rates, Service, Terms, Tier},
 };
@@ -135,6 +135,8 @@ async fn i23_what_a_lost_attempt_may_have_cost_is_for_its_provider_and_nobody_el
             let provider = setup.provider(name, upstream.address);
             provider.priority = priority;
             provider.timeouts.first_byte_ms = 1_000;
+            // With a limit its ledger counts by itself; without one it would only look up what is on record.
+            provider.limits.usd[Span::Total] = Some(Pico::parse("1000").unwrap());
         }
     })
     .await;

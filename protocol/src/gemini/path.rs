@@ -34,7 +34,8 @@ pub enum Method {
 }
 
 impl Method {
-    const ALL: [Self; 5] = [
+    /// Every one of them.
+    pub const ALL: [Self; 5] = [
         Self::GenerateContent,
         Self::StreamGenerateContent,
         Self::CountTokens,
