@@ -133,6 +133,12 @@ pub(super) fn secret_in(path: &Path) -> Result<String, Failure> {
 
 /// Asks for a secret at the terminal without showing it; none where there is no terminal.
 pub(super) fn ask_for(what: &str) -> Result<Option<String>, Failure> {
+    let line = ask_for_line(what)?;
+    Ok(line.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()))
+}
+
+/// The same as it was typed, with the spaces around it.
+pub(super) fn ask_for_line(what: &str) -> Result<Option<String>, Failure> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return Ok(None);
@@ -147,6 +153,5 @@ pub(super) fn ask_for(what: &str) -> Result<Option<String>, Failure> {
     tcsetattr(&stdin, OptionalActions::Flush, &before).map_err(io::Error::from)?;
     writeln!(io::stderr())?;
     read?;
-    let line = line.trim();
-    Ok((!line.is_empty()).then(|| line.to_owned()))
+    Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()))
 }

@@ -1,6 +1,6 @@
 //! `user`: the people and teams that keys belong to.
 
-use std::path::Path;
+use std::io;
 
 use awc::http::Method;
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use super::{
     desk::{Desk, PageArgs},
     exit::{Done, Failure},
     fields::{FieldArgs, given, list},
-    remote::{Remote, ask_for, secret_in},
+    remote::{Remote, ask_for_line},
     table::{Column, column},
 };
 
@@ -188,13 +188,15 @@ async fn enable(desk: &Desk, user: &str, enabled: bool) -> Done {
     desk.change(Method::PATCH, &path(desk, user).await?, body, "/name").await
 }
 
-/// A password: typed twice at a terminal, else the first line of standard input. Never an argument, which
-/// everyone on the machine can read.
+/// A password: typed twice at a terminal, else the first line of standard input; spaces around it belong to
+/// it. Never an argument, which everyone on the machine can read.
 fn new_password() -> Result<String, Failure> {
-    let Some(password) = ask_for("new password")? else {
-        return secret_in(Path::new("-"));
+    let Some(password) = ask_for_line("new password")? else {
+        let mut line = String::new();
+        io::stdin().read_line(&mut line)?;
+        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
     };
-    match ask_for("the same again")? {
+    match ask_for_line("the same again")? {
         Some(again) if again == password => Ok(password),
         _ => Err(Failure::usage("the two are not the same; nothing was changed")),
     }

@@ -2,14 +2,14 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     process::Stdio,
 };
 
 use serde_json::json;
 
-use crate::house::{House, TOKEN, command, run, text};
+use crate::house::{House, Said, TOKEN, command, run, text};
 
 #[test]
 fn a_list_is_shown_in_every_form() {
@@ -184,4 +184,44 @@ fn completions_and_manual_are_made() {
     }
     let page = run(&[], &["man"]);
     assert!(page.code == 0 && page.out.contains("EXIT STATUS") && page.out.contains("130"), "{page:?}");
+}
+
+#[test]
+fn a_password_is_read_from_standard_input_and_never_from_the_command_line() {
+    let house = House::open();
+    house.must(&["user", "add", "ada"]);
+    let spelled_out = house.ask(&["user", "password", "ada", "geheim geheim geheim"]);
+    assert_eq!(spelled_out.code, 2, "{spelled_out:?}");
+    let set = |password: &str| -> Said {
+        let environment = [("POINTSMAN_SERVER", &*house.url), ("POINTSMAN_TOKEN", TOKEN)];
+        let mut child = command(&environment, &["user", "password", "ada"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+        child.wait_with_output().unwrap().into()
+    };
+    let signs_in = |password: &str| {
+        let body = json!({"name": "ada", "password": password}).to_string();
+        let mut socket = TcpStream::connect(house.url.trim_start_matches("http://")).unwrap();
+        write!(
+            socket,
+            "POST /api/v1/auth/login HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer.starts_with("HTTP/1.1 200 ")
+    };
+    let short = set("short\n");
+    assert!(short.code != 0 && short.err.contains("at least 12 characters"), "{short:?}");
+    let said = set(" correct horse \n");
+    assert!(said.code == 0 && !said.all().contains("correct horse"), "{said:?}");
+    assert!(signs_in(" correct horse ") && !signs_in("correct horse"));
+    house.must(&["user", "password", "ada", "--remove"]);
+    assert!(!signs_in(" correct horse "));
 }
