@@ -33,6 +33,7 @@ mod query;
 mod quotas;
 mod refusals;
 mod repricing;
+mod request_filters;
 mod requests;
 mod routes;
 mod schema;

@@ -18,12 +18,13 @@ use super::{
     body::{Flaws, FromJson},
     error::{FlawCode, Problem},
     query::{Listed, Query},
+    request_filters,
     schema::{plain, view},
     values::text,
 };
 use crate::{
     journal::record::{AttemptRecord, Record, Settlement},
-    store::{Corrected, RequestCursor, RequestFilter},
+    store::{Corrected, RequestCursor},
 };
 
 view! {
@@ -216,39 +217,16 @@ plain! {
 
 /// `GET /api/v1/requests`: newest first.
 pub(super) async fn list(admin: Data<Admin>, me: Principal, mut query: Query) -> Answer {
-    let id = "a number";
-    let mut filter = RequestFilter {
-        user_id: query.take("user_id", id).map(UserId),
-        key_id: query.take("key_id", id).map(KeyId),
-        provider_id: query.take("provider_id", id).map(ProviderId),
-        model: query.take_text("model"),
-        status: query.take("status", "an HTTP status"),
-        session: query.take_text("session"),
-        from: query.take_moment("from"),
-        to: query.take_moment("to"),
-    };
+    let mut filter = request_filters::take(&mut query);
     let cursor = query.take("cursor", "the `next_cursor` of an earlier page");
     let limit = query.take_limit();
     query.finish()?;
-    if !narrow(&mut filter, &me) {
+    if !request_filters::narrow(&mut filter, &me) {
         return Listed::whole(Vec::<View>::new());
     }
     admin.settle_log().await;
     let page = admin.store.requests(filter, cursor, limit).await?;
     Listed::answer(page.items.into_iter().map(View::from).collect(), page.next)
-}
-
-/// Narrows a filter to what may be looked at; false where that is nothing.
-fn narrow(filter: &mut RequestFilter, me: &Principal) -> bool {
-    let (user, key) = me.scope();
-    let other_user = user.is_some() && filter.user_id.is_some() && filter.user_id != user;
-    let other_key = key.is_some() && filter.key_id.is_some() && filter.key_id != key;
-    if other_user || other_key {
-        return false;
-    }
-    filter.user_id = user.or(filter.user_id);
-    filter.key_id = key.or(filter.key_id);
-    true
 }
 
 /// `GET /api/v1/requests/{id}`: with attempts, decision chain, price.

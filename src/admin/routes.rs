@@ -22,7 +22,7 @@ use super::{
     openapi::{self, Asked, Asks},
     overview, price_import, prices, provider_prices, providers,
     query::Query,
-    quotas, repricing, requests, settings, statistics, users,
+    quotas, repricing, request_filters, requests, settings, statistics, users,
 };
 
 use crate::metrics;
@@ -117,6 +117,8 @@ fn table() -> Vec<Entry> {
         entry(GET,    "/api/v1/availability",            Read,    overview::availability),
 
         entry(GET,    "/api/v1/requests",                Own,     requests::list),
+        entry(GET,    "/api/v1/requests/totals",         Own,     request_filters::totals),
+        entry(GET,    "/api/v1/requests/filters",        Own,     request_filters::choices),
         entry(POST,   "/api/v1/requests/reprice",        Admin,   repricing::reprice),
         entry(GET,    "/api/v1/requests/{id}",           Own,     requests::show),
         entry(GET,    "/api/v1/sessions",                Read,    live::sessions),

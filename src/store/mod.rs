@@ -57,7 +57,7 @@ pub use self::{
     passwords::{Applicant, Kept},
     prices::{ImportOrigin, PriceImport, PriceRow, PriceSource, ProviderPriceRow},
     providers::{NewProvider, Provider, ProviderChange},
-    requests::{RequestCursor, RequestFilter},
+    requests::{Choices, RequestClass, RequestCursor, RequestFilter},
     system::{MoneyRefusal, SystemSettings, Waiting},
     usage::{AttemptLine, AttemptsAsk, Facet, Firsts, Tally, UsageAsk, UsageLine, UsageOf},
     users::{NewUser, Role, User, UserChange},

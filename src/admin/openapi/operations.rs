@@ -10,12 +10,16 @@ use super::super::{
     error::Code,
     events, keys, ledger, live, me, overview, price_import, prices, provider_prices, providers,
     query::{LARGEST_PAGE, Listed, PAGE},
-    quotas, repricing, requests,
+    quotas, repricing, request_filters, requests,
     schema::{Book, Schema},
     settings, statistics, users,
-    values::Model,
+    values::{Amount, Model},
 };
-use crate::{current::billing::Billing, metrics, store::RequestCursor};
+use crate::{
+    current::billing::Billing,
+    metrics,
+    store::{RequestClass, RequestCursor},
+};
 use actors::dispatcher::decisions::Decision;
 
 /// What is told of a handler.
@@ -77,6 +81,23 @@ impl Told {
     fn by(mut self, name: &'static str, schema: Value) -> Self {
         self.parameters.push((name, schema));
         self
+    }
+
+    /// It takes what says which requests are meant.
+    fn filtered(self) -> Self {
+        let status = json!({"type": "integer", "minimum": 0, "maximum": u16::MAX});
+        let cost = Amount::<{ request_filters::MOST_USD }>::schema(&mut Book::default());
+        self.by("user_id", number())
+            .by("key_id", number())
+            .by("provider_id", number())
+            .by("model", text())
+            .by("client", text())
+            .by("status", status)
+            .by("class", names(&RequestClass::ALL.map(RequestClass::name)))
+            .by("session", text())
+            .by("from", moment())
+            .by("to", moment())
+            .by("min_cost_usd", cost)
     }
 
     /// It takes `limit`.
@@ -225,9 +246,9 @@ pub(super) fn all() -> Vec<Told> {
             .by("to", moment()).by("provider_id", number()).gives::<overview::AvailabilityView>(),
 
         told(requests::list, "List requests, newest first")
-            .by("user_id", number()).by("key_id", number()).by("provider_id", number()).by("model", text())
-            .by("status", json!({"type": "integer", "minimum": 0, "maximum": u16::MAX})).by("session", text())
-            .by("from", moment()).by("to", moment()).by("cursor", cursor()).limited().lists::<requests::View>(),
+            .filtered().by("cursor", cursor()).limited().lists::<requests::View>(),
+        told(request_filters::totals, "Show what the requests came to that the same filters list").filtered().gives::<request_filters::TotalsView>(),
+        told(request_filters::choices, "Show what filters of requests can be set to").gives::<request_filters::ChoicesView>(),
         told(repricing::reprice, "Charge requests that had no price, at the prices of now").gives::<repricing::Report>(),
         told(requests::show, "Show a request with attempts, decision chain, usage and cost")
             .place("id", json!({"type": "string", "format": "uuid"})).gives::<requests::WholeView>(),

@@ -1,16 +1,26 @@
 //! The request log: rows are added in groups, each at most once, and never changed.
 
+mod choices;
+mod filter;
 mod insert;
 mod rows;
+mod totals;
 
 use std::str::FromStr;
 
-use actors::ids::{KeyId, ProviderId, RequestId, UserId};
+use actors::ids::RequestId;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use self::rows::{AttemptRow, NAME_BYTES, Row};
+pub use self::{
+    choices::Choices,
+    filter::{RequestClass, RequestFilter},
+};
+use self::{
+    filter::narrowed,
+    rows::{AttemptRow, NAME_BYTES, Row},
+};
 use super::{
     Store,
     db::db,
@@ -18,30 +28,9 @@ use super::{
     page::Page,
     schema::{attempts, requests},
     text::Clean,
-    types::{At, Id},
+    types::{At, Cost, Id},
 };
 use crate::journal::record::Record;
-
-/// Which requests to list; what is none does not matter.
-#[derive(Debug, Clone, Default)]
-pub struct RequestFilter {
-    /// Whose.
-    pub user_id: Option<UserId>,
-    /// With which key.
-    pub key_id: Option<KeyId>,
-    /// Answered by which provider.
-    pub provider_id: Option<ProviderId>,
-    /// For which model.
-    pub model: Option<String>,
-    /// With which status.
-    pub status: Option<u16>,
-    /// Of which conversation.
-    pub session: Option<String>,
-    /// Begun at this instant or later.
-    pub from: Option<DateTime<Utc>>,
-    /// Begun before this instant.
-    pub to: Option<DateTime<Utc>>,
-}
 
 /// The place behind a request in the log, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,32 +68,9 @@ impl Store {
         after: Option<RequestCursor>,
         limit: usize,
     ) -> Result<Page<Record, RequestCursor>, StoreError> {
+        let client = self.client_column();
         let (rows, tries): (Vec<Row>, Vec<AttemptRow>) = db!(self.engine(), read, conn => {
-            let mut query = requests::table.select(Row::as_select()).into_boxed();
-            if let Some(UserId(id)) = filter.user_id {
-                query = query.filter(requests::user_id.eq(id));
-            }
-            if let Some(KeyId(id)) = filter.key_id {
-                query = query.filter(requests::key_id.eq(id));
-            }
-            if let Some(ProviderId(id)) = filter.provider_id {
-                query = query.filter(requests::provider_id.eq(id));
-            }
-            if let Some(model) = filter.model {
-                query = query.filter(requests::model.eq(Clean::cut(&model, NAME_BYTES)));
-            }
-            if let Some(status) = filter.status {
-                query = query.filter(requests::status.eq(i32::from(status)));
-            }
-            if let Some(session) = filter.session {
-                query = query.filter(requests::session.eq(Clean::cut(&session, NAME_BYTES)));
-            }
-            if let Some(from) = filter.from {
-                query = query.filter(requests::started_at.ge(At(from)));
-            }
-            if let Some(to) = filter.to {
-                query = query.filter(requests::started_at.lt(At(to)));
-            }
+            let mut query = narrowed!(requests::table.select(Row::as_select()).into_boxed(), filter, client);
             if let Some(RequestCursor { started_at, id }) = after {
                 // The first condition follows from the second; it is the one an index can use.
                 let at = At(started_at);

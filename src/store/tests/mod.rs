@@ -13,6 +13,7 @@ mod providers;
 mod recording;
 mod requests;
 mod settings;
+mod totals;
 mod usage;
 mod users_and_keys;
 

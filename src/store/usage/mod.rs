@@ -20,7 +20,7 @@ pub use self::{
 };
 pub(super) use self::{
     post::{Posted, Tallies, tally_each, tally_many},
-    rows::client_of,
+    rows::{FAILED, client_of},
 };
 
 /// By what usage is told.

@@ -53,7 +53,8 @@ pub(super) fn sums_of_rows() -> String {
 }
 
 /// Whether a row is an error.
-const FAILED: &str = "r.status >= 400 AND r.status <> 499 OR r.ending NOT IN ('complete', 'caller_left')";
+pub(in crate::store) const FAILED: &str =
+    "r.status >= 400 AND r.status <> 499 OR r.ending NOT IN ('complete', 'caller_left')";
 
 /// The sums of sums `u`, each under the name of its column.
 pub(super) fn sums_of_sums() -> String {

@@ -134,7 +134,9 @@ async fn answers_are_as_they_are_described() {
     step(&post, "/route/simulate", json!({"format": "anthropic", "model": "a", "key_id": 1})).await;
     step(&get, "/actors", Value::Null).await;
     step(&get, "/sessions", Value::Null).await;
-    step(&get, "/requests", Value::Null).await;
+    for path in ["/requests", "/requests/totals", "/requests/filters"] {
+        step(&get, path, Value::Null).await;
+    }
     step(&post, "/requests/reprice", json!({"dry_run": true, "limit": 5})).await;
     step(&get, "/requests/{id}", Value::Null).await;
     step(&delete, "/sessions/{id}", Value::Null).await;

@@ -113,6 +113,14 @@ async fn c04_filters_by_anothers_ids_give_nothing(house: TestHouse) {
     for query in [format!("?user_id={}", ada.user.0), format!("?key_id={}", ada.id.0)] {
         assert_eq!(ids(&bob, &query).await, [] as [Value; 0], "{query}");
     }
+    let totals = async |person: &Person, query: &str| -> Value {
+        person.get(&api, &format!("/api/v1/requests/totals{query}")).await.ok(200)["requests"].clone()
+    };
+    assert_eq!((totals(&bob, "").await, totals(&bob, "?class=error").await), (json!(1), json!(1)));
+    assert_eq!(totals(&bob, &format!("?user_id={}", ada.user.0)).await, 0);
+    let choices = bob.get(&api, "/api/v1/requests/filters").await.ok(200);
+    assert_eq!((&choices["users"], &choices["providers"]), (&json!([]), &json!([])));
+    assert_eq!(choices["keys"].as_array().unwrap().len(), 1);
     let twice =
         bob.get(&api, &format!("/api/v1/requests?user_id={}&user_id={}", bob.user.0, ada.user.0)).await;
     assert_eq!(twice.status, 422);
