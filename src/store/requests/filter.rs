@@ -63,7 +63,7 @@ impl RequestClass {
     }
 
     /// As a condition. The last two are those of partial indices, to the letter.
-    pub(super) const fn condition(self) -> &'static str {
+    pub(in crate::store) const fn condition(self) -> &'static str {
         match self {
             Self::Ok => "(ending = 'complete' AND (status < 400 OR status = 499))",
             Self::Error => "(status >= 400 AND status <> 499 OR ending NOT IN ('complete', 'caller_left'))",
@@ -119,6 +119,10 @@ macro_rules! narrowed {
         }
         if let Some(status) = filter.status {
             query = query.filter(requests::status.eq(i32::from(status)));
+            if status >= 400 && status != 499 {
+                // Which follows from it, and has an index of its own.
+                query = query.filter(sql::<Bool>($crate::store::RequestClass::Error.condition()));
+            }
         }
         if let Some(class) = filter.class {
             query = query.filter(sql::<Bool>(class.condition()));

@@ -69,6 +69,10 @@ impl Store {
         limit: usize,
     ) -> Result<Page<Record, RequestCursor>, StoreError> {
         let client = self.client_column();
+        // A bound that lets all through: with it SQLite walks the log by time, and finds the page at once, where
+        // a condition looks rare to it that is not; without it, it sorts the whole log.
+        let ages_hence = DateTime::from_timestamp(253_402_300_799, 0);
+        let filter = RequestFilter { to: filter.to.or(ages_hence), ..filter };
         let (rows, tries): (Vec<Row>, Vec<AttemptRow>) = db!(self.engine(), read, conn => {
             let mut query = narrowed!(requests::table.select(Row::as_select()).into_boxed(), filter, client);
             if let Some(RequestCursor { started_at, id }) = after {
