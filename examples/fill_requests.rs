@@ -2,7 +2,7 @@
 //! the server posts them, so that `/api/v1/ledger/drift` is empty afterwards.
 //!
 //! `cargo run --release --example fill_requests -- --database-url sqlite:/tmp/big.db --rows 1000000`. The same rows come
-//! out each time, save for their distance to now. `scripts/measure-log` uses it; see `docs/performance.md`.
+//! out each time, save for their distance to now. See `docs/performance.md`.
 
 use std::{
     io::{self, Write as _},
