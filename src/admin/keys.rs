@@ -62,6 +62,8 @@ view! {
         web_login: bool,
         created_at: DateTime<Utc>,
         updated_at: DateTime<Utc>,
+        /// Until then the secret before the last rotation is accepted too.
+        old_until: Option<DateTime<Utc>>,
     }
 }
 
@@ -92,7 +94,22 @@ impl From<Key> for View {
             web_login: key.web_login,
             created_at: key.created_at,
             updated_at: key.updated_at,
+            old_until: key.old_until,
         }
+    }
+}
+
+impl View {
+    /// The version that is shown.
+    pub(super) const fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+impl Made {
+    /// A key that was just made, with itself.
+    pub(super) const fn new(view: View, key: String) -> Self {
+        Self { view, key }
     }
 }
 

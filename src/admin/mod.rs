@@ -19,6 +19,7 @@ mod events;
 mod gate;
 mod keys;
 mod ledger;
+mod lifecycle;
 mod limits;
 mod live;
 mod me;
@@ -40,6 +41,7 @@ mod schema;
 mod settings;
 mod statistics;
 mod times;
+mod trash;
 mod users;
 mod values;
 mod versions;
@@ -110,7 +112,7 @@ pub struct Admin {
     /// Tells this process from those before it.
     process_id: String,
     /// By [`Topic`]: whether somebody is catching up.
-    behind: [AtomicBool; 4],
+    behind: [AtomicBool; 5],
 }
 
 /// What [`Admin`] is made of.
@@ -150,6 +152,8 @@ enum Topic {
     Providers,
     /// Prices.
     Prices,
+    /// Providers that bring prices along.
+    Offers,
     /// The settings of the system.
     Settings,
 }
@@ -243,6 +247,10 @@ impl Admin {
             Topic::Keys => self.current.refresh_keys().await,
             Topic::Providers => self.current.refresh_providers().await,
             Topic::Prices => self.current.refresh_prices().await,
+            Topic::Offers => {
+                self.current.refresh_prices().await?;
+                self.current.refresh_providers().await
+            }
             Topic::Settings => self.current.refresh_settings().await,
         }
     }

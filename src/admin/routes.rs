@@ -18,11 +18,11 @@ use actix_web::{
 use super::{
     Right, audit, auth, billing, configuration,
     error::{Code, Problem},
-    events, gate, keys, ledger, live, me,
+    events, gate, keys, ledger, lifecycle, live, me,
     openapi::{self, Asked, Asks},
     overview, price_import, prices, provider_prices, providers,
     query::Query,
-    quotas, repricing, request_filters, requests, settings, statistics, users,
+    quotas, repricing, request_filters, requests, settings, statistics, trash, users,
 };
 
 use crate::metrics;
@@ -60,6 +60,10 @@ fn table() -> Vec<Entry> {
         entry(GET,    "/api/v1/providers/{id}",          Read,    providers::show),
         entry(PATCH,  "/api/v1/providers/{id}",          Admin,   providers::update),
         entry(DELETE, "/api/v1/providers/{id}",          Admin,   providers::remove),
+        entry(POST,   "/api/v1/providers/{id}/enable",   Admin,   lifecycle::providers::enable),
+        entry(POST,   "/api/v1/providers/{id}/disable",  Admin,   lifecycle::providers::disable),
+        entry(POST,   "/api/v1/providers/{id}/clone",    Admin,   lifecycle::providers::copy),
+        entry(POST,   "/api/v1/providers/{id}/restore",  Admin,   lifecycle::providers::restore),
         entry(POST,   "/api/v1/providers/{id}/breaker",  Operate, live::set_breaker),
         entry(GET,    "/api/v1/providers/{id}/prices",   Read,    provider_prices::list),
         entry(PUT,    "/api/v1/providers/{id}/prices/{model:.+}", Admin,   provider_prices::put),
@@ -76,6 +80,21 @@ fn table() -> Vec<Entry> {
         entry(GET,    "/api/v1/users/{id}/keys",         Own,     keys::list),
         entry(PATCH,  "/api/v1/keys/{id}",               Own,     keys::update),
         entry(DELETE, "/api/v1/keys/{id}",               Own,     keys::remove),
+
+        entry(POST,   "/api/v1/users/{id}/enable",       Admin,   lifecycle::users::enable),
+        entry(POST,   "/api/v1/users/{id}/disable",      Admin,   lifecycle::users::disable),
+        entry(POST,   "/api/v1/users/{id}/renew",        Admin,   lifecycle::users::renew),
+        entry(POST,   "/api/v1/users/{id}/clone",        Admin,   lifecycle::users::copy),
+        entry(POST,   "/api/v1/users/{id}/restore",      Admin,   lifecycle::users::restore),
+        entry(POST,   "/api/v1/keys/{id}/enable",        Own,     lifecycle::keys::enable),
+        entry(POST,   "/api/v1/keys/{id}/disable",       Own,     lifecycle::keys::disable),
+        entry(POST,   "/api/v1/keys/{id}/renew",         Own,     lifecycle::keys::renew),
+        entry(POST,   "/api/v1/keys/{id}/rotate",        Own,     lifecycle::keys::rotate),
+        entry(POST,   "/api/v1/keys/{id}/clone",         Own,     lifecycle::keys::copy),
+        entry(POST,   "/api/v1/keys/{id}/restore",       Admin,   lifecycle::keys::restore),
+
+        entry(GET,    "/api/v1/trash",                   Read,    trash::list),
+        entry(DELETE, "/api/v1/trash/{kind}/{id}",       Admin,   trash::purge),
 
         entry(GET,    "/api/v1/me",                      Own,     me::show),
         entry(PUT,    "/api/v1/me/password",             Own,     auth::passwords::change_own),

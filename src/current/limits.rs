@@ -33,9 +33,9 @@ impl Effective {
         let user =
             self.users.entry(entry.user_id).or_insert_with(|| kept(&before.users, entry.user_id, user));
         let user = Arc::clone(user);
-        let key = kept(&before.keys, entry.key_id, key);
-        self.keys.insert(entry.key_id, Arc::clone(&key));
-        (user, key)
+        // A key that was rotated comes twice.
+        let key = self.keys.entry(entry.key_id).or_insert_with(|| kept(&before.keys, entry.key_id, key));
+        (user, Arc::clone(key))
     }
 
     /// What binds a user who has a key.

@@ -50,7 +50,8 @@ pub struct DirectoryEntry {
 }
 
 impl Store {
-    /// All keys with what is to know about their users, for the directory in memory.
+    /// All keys with what is to know about their users, for the directory in memory. A key that was rotated is
+    /// there twice, by its old digest until that ends.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -63,7 +64,17 @@ impl Store {
                 .load(conn)
                 .await?
         })?;
-        rows.into_iter().map(DirectoryEntry::try_from).collect()
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (old, entry) = (row.old()?, DirectoryEntry::try_from(row)?);
+            entries.extend(old.map(|(digest, until)| DirectoryEntry {
+                digest,
+                expires_at: Some(entry.expires_at.map_or(until, |end| end.min(until))),
+                ..entry.clone()
+            }));
+            entries.push(entry);
+        }
+        Ok(entries)
     }
 }
 
@@ -79,8 +90,23 @@ struct DirectoryRow {
     expires_at: Option<At>,
     enabled: bool,
     web_login: bool,
+    old_digest: Option<Vec<u8>>,
+    old_until: Option<At>,
     #[diesel(embed)]
     owner: OwnerRow,
+}
+
+impl DirectoryRow {
+    /// The digest before the last rotation, and until when it counts.
+    fn old(&self) -> Result<Option<(Digest, DateTime<Utc>)>, StoreError> {
+        let Some((digest, At(until))) = self.old_digest.as_deref().zip(self.old_until) else {
+            return Ok(None);
+        };
+        let digest = Digest::from_slice(digest);
+        let digest =
+            digest.ok_or_else(|| StoreError::Corrupt(format!("api_keys.old_digest of key {}", self.id)))?;
+        Ok(Some((digest, until)))
+    }
 }
 
 #[derive(Queryable, Selectable)]

@@ -51,6 +51,8 @@ pub struct Key {
     pub created_at: DateTime<Utc>,
     /// When the row was last changed.
     pub updated_at: DateTime<Utc>,
+    /// Until then the secret before the last rotation is accepted too.
+    pub old_until: Option<DateTime<Utc>>,
 }
 
 /// A key to be stored.
@@ -209,41 +211,66 @@ impl Store {
         Ok(row.into())
     }
 
-    /// Removes a key. Request rows stay.
+    /// Gives a key another secret. The one it had is accepted until `old_until`, or not any more.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
-    pub async fn delete_key(&self, id: KeyId) -> Result<(), StoreError> {
+    pub async fn rotate_key(
+        &self,
+        id: KeyId,
+        secret: &NewApiKey,
+        old_until: Option<DateTime<Utc>>,
+    ) -> Result<Key, StoreError> {
+        let (digest, old_until) = (secret.digest.as_bytes().to_vec(), old_until.map(At));
+        let (prefix, last_four) = (Clean::cut(secret.prefix(), 16), Clean::cut(secret.last_four(), 4));
         let (author, expected) = (self.author(), self.expected());
-        db!(self.engine(), write, conn => {
+        let row: Row = db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
-                let before: Option<Row> = diesel::delete(api_keys::table.find(id.0))
+                let before: Option<(Row, Vec<u8>)> = api_keys::table
+                    .find(id.0)
+                    .select((Row::as_select(), api_keys::digest))
+                    .first(conn)
+                    .await
+                    .optional()?;
+                let (before, old_digest) = before.ok_or(NOT_FOUND)?;
+                expected.check(before.version)?;
+                let row = api_keys::table.find(id.0).filter(api_keys::version.eq(before.version));
+                let after: Option<Row> = diesel::update(row)
+                    .set((
+                        api_keys::digest.eq(digest),
+                        api_keys::prefix.eq(prefix),
+                        api_keys::last_four.eq(last_four),
+                        api_keys::old_digest.eq(old_until.map(|_| old_digest)),
+                        api_keys::old_until.eq(old_until),
+                        api_keys::updated_at.eq(At::now()),
+                        api_keys::version.eq(before.version + 1),
+                    ))
                     .returning(Row::as_returning())
                     .get_result(conn)
                     .await
                     .optional()?;
-                let before = before.ok_or(NOT_FOUND)?;
-                expected.check(before.version)?;
-                tell!(conn, author, "key.delete", subject(id.0), Some(&before), NOTHING);
-                Ok::<_, StoreError>(())
+                let after = after.ok_or(StoreError::Stale { version: before.version + 1 })?;
+                tell!(conn, author, "key.rotate", subject(id.0), Some(&before), Some(&after));
+                Ok::<_, StoreError>(after)
             })
-            .await?;
-        })
+            .await?
+        })?;
+        Ok(row.into())
     }
 }
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "api key" };
 
 /// How the audit log names a key.
-fn subject(id: i64) -> String {
+pub(super) fn subject(id: i64) -> String {
     format!("key/{id}")
 }
 
 #[derive(Queryable, Selectable, Serialize)]
 #[diesel(table_name = api_keys)]
-struct Row {
+pub(super) struct Row {
     id: i64,
-    version: i64,
+    pub(super) version: i64,
     user_id: i64,
     name: Clean,
     prefix: Clean,
@@ -255,6 +282,7 @@ struct Row {
     web_login: bool,
     created_at: At,
     updated_at: At,
+    old_until: Option<At>,
 }
 
 #[derive(Insertable)]
@@ -302,6 +330,7 @@ impl From<Row> for Key {
             web_login: row.web_login,
             created_at: row.created_at.0,
             updated_at: row.updated_at.0,
+            old_until: row.old_until.map(|at| at.0),
         }
     }
 }

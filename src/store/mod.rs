@@ -33,6 +33,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trash;
 mod types;
 mod usage;
 mod users;
@@ -59,6 +60,7 @@ pub use self::{
     providers::{NewProvider, Provider, ProviderChange},
     requests::{Choices, RequestClass, RequestCursor, RequestFilter},
     system::{MoneyRefusal, SystemSettings, Waiting},
+    trash::{TrashKind, Trashed},
     usage::{AttemptLine, AttemptsAsk, Facet, Firsts, Tally, UsageAsk, UsageLine, UsageOf},
     users::{NewUser, Role, User, UserChange},
 };

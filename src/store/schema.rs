@@ -39,6 +39,8 @@ diesel::table! {
         updated_at -> Ts,
         limits -> Doc,
         version -> BigInt,
+        old_digest -> Nullable<Binary>,
+        old_until -> Nullable<Ts>,
     }
 }
 
@@ -376,6 +378,21 @@ diesel::table! {
         user_id -> BigInt,
         hash -> Text,
         updated_at -> Ts,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::store::types::{Doc, Ts};
+
+    trash (id) {
+        id -> BigInt,
+        kind -> Text,
+        row_id -> BigInt,
+        name -> Text,
+        document -> Doc,
+        who -> Nullable<Text>,
+        deleted_at -> Ts,
     }
 }
 

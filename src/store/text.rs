@@ -8,12 +8,12 @@ use diesel::{
     serialize::{self, Output, ToSql},
     sql_types,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 
 /// Text without NUL.
-#[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow, Serialize, Deserialize)]
 #[diesel(sql_type = sql_types::Text)]
 pub(crate) struct Clean(String);
 

@@ -27,7 +27,7 @@ use diesel::{
     sql_types::{self, SqlType},
     sqlite::{Sqlite, SqliteValue},
 };
-use serde::{Serialize, Serializer, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{error::StoreError, text::without_nul_escapes};
@@ -56,7 +56,7 @@ pub struct Uid;
 const SCALE: i64 = 12;
 
 /// A stored instant, to the microsecond.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow, Serialize, Deserialize)]
 #[diesel(sql_type = Ts)]
 pub(crate) struct At(pub(crate) DateTime<Utc>);
 
@@ -134,6 +134,13 @@ impl Amount {
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.money().serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let money = Money::deserialize(from)?;
+        Self::exact(&money, "amount").map_err(serde::de::Error::custom)
     }
 }
 
@@ -244,7 +251,7 @@ impl FromSql<Uid, Sqlite> for Id {
 }
 
 /// A stored document.
-#[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow, Serialize, Deserialize)]
 #[diesel(sql_type = Doc)]
 pub(crate) struct Json<T>(pub(crate) T);
 

@@ -227,42 +227,20 @@ impl Store {
         })?;
         row.try_into()
     }
-
-    /// Removes a user and all the user's keys. Request rows stay.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] when there is none.
-    pub async fn delete_user(&self, id: UserId) -> Result<(), StoreError> {
-        let (author, expected) = (self.author(), self.expected());
-        db!(self.engine(), write, conn => {
-            conn.transaction(async move |conn| {
-                let before: Option<Row> = diesel::delete(users::table.find(id.0))
-                    .returning(Row::as_returning())
-                    .get_result(conn)
-                    .await
-                    .optional()?;
-                let before = before.ok_or(NOT_FOUND)?;
-                expected.check(before.version)?;
-                tell!(conn, author, "user.delete", subject(id.0), Some(&before), NOTHING);
-                Ok::<_, StoreError>(())
-            })
-            .await?;
-        })
-    }
 }
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "user" };
 
 /// How the audit log names a user.
-fn subject(id: i64) -> String {
+pub(super) fn subject(id: i64) -> String {
     format!("user/{id}")
 }
 
 #[derive(Queryable, Selectable, Serialize)]
 #[diesel(table_name = users)]
-struct Row {
+pub(super) struct Row {
     id: i64,
-    version: i64,
+    pub(super) version: i64,
     name: Clean,
     role: Clean,
     groups: Json<Vec<String>>,

@@ -8,11 +8,11 @@ use super::super::statistics::{MOST_SUBJECTS, SUBJECTS};
 use super::super::{
     audit, auth, billing, configuration,
     error::Code,
-    events, keys, ledger, live, me, overview, price_import, prices, provider_prices, providers,
+    events, keys, ledger, lifecycle, live, me, overview, price_import, prices, provider_prices, providers,
     query::{LARGEST_PAGE, Listed, PAGE},
     quotas, repricing, request_filters, requests,
     schema::{Book, Schema},
-    settings, statistics, users,
+    settings, statistics, trash, users,
     values::{Amount, Model},
 };
 use crate::{
@@ -216,6 +216,24 @@ pub(super) fn all() -> Vec<Told> {
         told(ledger::reservations, "List what requests under way have reserved")
             .by("state", json!({"type": "string", "enum": ["open"]})).lists::<ledger::ReservationView>(),
         told(ledger::drift, "List balances that are not the sum of their rows; empty when the books are sound").lists::<ledger::DriftView>(),
+        told(lifecycle::users::enable, "Turn a user on").gives::<users::View>(),
+        told(lifecycle::users::disable, "Turn a user off").gives::<users::View>(),
+        told(lifecycle::users::renew, "Let a user go on for longer").gives::<users::View>(),
+        told(lifecycle::users::copy, "Make another user like this one, without keys").makes::<users::View>(),
+        told(lifecycle::users::restore, "Bring a deleted user back, with its keys").may(Code::Conflict).gives::<users::View>(),
+        told(lifecycle::keys::enable, "Turn an api key on").gives::<keys::View>(),
+        told(lifecycle::keys::disable, "Turn an api key off").gives::<keys::View>(),
+        told(lifecycle::keys::renew, "Let an api key go on for longer").gives::<keys::View>(),
+        told(lifecycle::keys::rotate, "Give an api key another secret, which is shown only here").gives::<keys::Made>(),
+        told(lifecycle::keys::copy, "Make another api key like this one, which is shown only here").makes::<keys::Made>(),
+        told(lifecycle::keys::restore, "Bring a deleted api key back").may(Code::Conflict).gives::<keys::View>(),
+        told(lifecycle::providers::enable, "Turn a provider on").gives::<providers::View>(),
+        told(lifecycle::providers::disable, "Turn a provider off").gives::<providers::View>(),
+        told(lifecycle::providers::copy, "Make another provider like this one, with its credential").makes::<providers::View>(),
+        told(lifecycle::providers::restore, "Bring a deleted provider back, with its prices").may(Code::Conflict).gives::<providers::View>(),
+        told(trash::list, "List what was deleted and can be restored").by("kind", names(&["user", "key", "provider"])).paged().lists::<trash::View>(),
+        told(trash::purge, "Forget something that was deleted, for good"),
+
         told(audit::list, "List what was changed and what was refused, newest first").by("who", text()).by("action", text())
             .by("subject", text()).by("from", moment()).by("to", moment()).paged().lists::<audit::View>(),
 

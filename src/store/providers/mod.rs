@@ -15,7 +15,8 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use protocol::Format;
 
-use self::rows::{Changes, NewRow, Row, seal};
+pub(super) use self::rows::Row;
+use self::rows::{Changes, NewRow, seal};
 use super::{
     Store,
     audit::{NOTHING, tell},
@@ -209,33 +210,11 @@ impl Store {
         })?;
         row.open(self.sealer())
     }
-
-    /// Removes a provider. Request rows stay.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] when there is none.
-    pub async fn delete_provider(&self, id: ProviderId) -> Result<(), StoreError> {
-        let (author, expected) = (self.author(), self.expected());
-        db!(self.engine(), write, conn => {
-            conn.transaction(async move |conn| {
-                let before: Option<Row> = diesel::delete(providers::table.find(id.0))
-                    .returning(Row::as_returning())
-                    .get_result(conn)
-                    .await
-                    .optional()?;
-                let before = before.ok_or(NOT_FOUND)?;
-                expected.check(before.version)?;
-                tell!(conn, author, "provider.delete", subject(id.0), Some(&before), NOTHING);
-                Ok::<_, StoreError>(())
-            })
-            .await?;
-        })
-    }
 }
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "provider" };
 
 /// How the audit log names a provider.
-fn subject(id: i64) -> String {
+pub(super) fn subject(id: i64) -> String {
     format!("provider/{id}")
 }

@@ -35,9 +35,9 @@ fn record(id: i64) -> String {
 
 #[derive(Queryable, Selectable, Serialize)]
 #[diesel(table_name = providers)]
-pub(super) struct Row {
+pub(in crate::store) struct Row {
     pub(super) id: i64,
-    pub(super) version: i64,
+    pub(in crate::store) version: i64,
     name: Clean,
     kind: Clean,
     base_url: Clean,
@@ -62,7 +62,7 @@ pub(super) struct Row {
 
 impl Row {
     /// The provider, its credential opened.
-    pub(super) fn open(self, sealer: &Sealer) -> Result<Provider, StoreError> {
+    pub(in crate::store) fn open(self, sealer: &Sealer) -> Result<Provider, StoreError> {
         let name = self.name.into_string();
         let corrupt = |what: &dyn std::fmt::Display| {
             StoreError::Corrupt(format!("provider `{name}` (id {}): {what}", self.id))

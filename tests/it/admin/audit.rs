@@ -199,11 +199,42 @@ async fn c26_every_change_leaves_a_line(house: TestHouse) {
         .await;
     assert_eq!(line["after"]["reason"], "ended");
 
+    for kind in ["user", "key", "provider"] {
+        let (path, subject) = (format!("/{kind}s"), format!("{kind}/1"));
+        for verb in ["disable", "enable"] {
+            let (pattern, path) = (format!("{path}/{{id}}/{verb}"), format!("{path}/1/{verb}"));
+            let action = format!("{kind}.update");
+            walk.told((Method::POST, &pattern, &path, none.clone()), &action, &subject).await;
+        }
+        let (pattern, path) = (format!("{path}/{{id}}/clone"), format!("{path}/1/clone"));
+        let (action, subject) = (format!("{kind}.create"), format!("{kind}/2"));
+        walk.told((Method::POST, &pattern, &path, json!({"name": "copy"})), &action, &subject).await;
+    }
+    for kind in ["user", "key"] {
+        let (pattern, path) = (format!("/{kind}s/{{id}}/renew"), format!("/{kind}s/1/renew"));
+        let later = json!({"expires_at": "2130-01-31T12:00:00Z"});
+        walk.told((Method::POST, &pattern, &path, later), &format!("{kind}.update"), &format!("{kind}/1"))
+            .await;
+    }
+    let rotate = (Method::POST, "/keys/{id}/rotate", "/keys/1/rotate", json!({"overlap_ms": 5}));
+    let (made, line) = walk.told(rotate, "key.rotate", "key/1").await;
+    let rotated = made["key"].as_str().unwrap();
+    assert!(!line.to_string().contains(rotated) && line["after"].get("old_digest").is_none(), "{line}");
+    for kind in ["key", "user", "provider"] {
+        let (row, subject) = (format!("/{kind}s/1"), format!("{kind}/1"));
+        let pattern = format!("/{kind}s/{{id}}");
+        walk.told((delete.clone(), &pattern, &row, none.clone()), &format!("{kind}.delete"), &subject).await;
+        let (pattern, path) = (format!("{pattern}/restore"), format!("{row}/restore"));
+        walk.told((Method::POST, &pattern, &path, none.clone()), &format!("{kind}.restore"), &subject).await;
+    }
     walk.told((delete.clone(), "/keys/{id}", "/keys/1", none.clone()), "key.delete", "key/1").await;
     let (_, line) =
         walk.told((delete.clone(), "/users/{id}", "/users/1", none.clone()), "user.delete", "user/1").await;
     assert_eq!((&line["before"]["name"], &line["after"]), (&json!("anna"), &none));
     walk.told((delete, "/providers/{id}", "/providers/1", none), "provider.delete", "provider/1").await;
+
+    walk.told((Method::DELETE, "/trash/{kind}/{id}", "/trash/user/1", Value::Null), "user.purge", "user/1")
+        .await;
 
     let missing: Vec<_> = listing()
         .into_iter()

@@ -7,6 +7,7 @@ mod configuration;
 mod described;
 mod health;
 pub(crate) mod house;
+mod lifecycle;
 mod limits;
 mod live;
 mod own;

@@ -58,6 +58,14 @@ impl Person {
             (Method::GET, format!("/api/v1/requests/{request}"), Value::Null),
             (Method::POST, format!("/api/v1/users/{user}/keys"), json!({"name": "mine"})),
             (Method::PATCH, format!("/api/v1/keys/{key}"), json!({"name": "mine"})),
+            (Method::POST, format!("/api/v1/keys/{key}/enable"), Value::Null),
+            (
+                Method::POST,
+                format!("/api/v1/keys/{key}/renew"),
+                json!({"expires_at": "2099-01-01T00:00:00Z"}),
+            ),
+            (Method::POST, format!("/api/v1/keys/{key}/rotate"), json!({"overlap_ms": 60_000})),
+            (Method::POST, format!("/api/v1/keys/{key}/clone"), json!({"name": "copy"})),
             (Method::DELETE, format!("/api/v1/keys/{key}"), Value::Null),
         ]
     }
