@@ -9,7 +9,7 @@ mod totals;
 use std::str::FromStr;
 
 use actors::ids::RequestId;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
@@ -69,18 +69,17 @@ impl Store {
         limit: usize,
     ) -> Result<Page<Record, RequestCursor>, StoreError> {
         let client = self.client_column();
-        // A bound that lets all through: with it SQLite walks the log by time, and finds the page at once, where
-        // a condition looks rare to it that is not; without it, it sorts the whole log.
+        // Always a bound on the time, be it one that lets all through: with it SQLite walks the log by time, and
+        // finds the page at once, where a condition looks rare to it that is not; without it, it sorts the whole
+        // log. And only one: of two it takes the first, and a page far down would be walked to from the top.
         let ages_hence = DateTime::from_timestamp(253_402_300_799, 0);
-        let filter = RequestFilter { to: filter.to.or(ages_hence), ..filter };
+        let down_to = after.map_or(ages_hence, |cursor| Some(cursor.started_at + TimeDelta::microseconds(1)));
+        let to = filter.to.into_iter().chain(down_to).min();
+        let filter = RequestFilter { to, ..filter };
         let (rows, tries): (Vec<Row>, Vec<AttemptRow>) = db!(self.engine(), read, conn => {
             let mut query = narrowed!(requests::table.select(Row::as_select()).into_boxed(), filter, client);
             if let Some(RequestCursor { started_at, id }) = after {
-                // The first condition follows from the second; it is the one an index can use.
-                let at = At(started_at);
-                query = query.filter(requests::started_at.le(at)).filter(
-                    requests::started_at.lt(at).or(requests::id.lt(Id(id))),
-                );
+                query = query.filter(requests::started_at.lt(At(started_at)).or(requests::id.lt(Id(id))));
             }
             let rows: Vec<Row> = query
                 .order((requests::started_at.desc(), requests::id.desc()))
