@@ -88,10 +88,12 @@ pub(super) async fn serve(
     read: impl FnOnce(&Value) -> Result<Asked, String>,
     reply: impl FnOnce(&Asked, &Script, &Answer) -> Reply,
 ) -> HttpResponse {
+    // Before it counts as open: whoever waits for that may change the mode for what comes next.
+    let mode = shared.mode();
     let mut exchange = shared.log.receive(request, body);
     let number = exchange.number();
     let (asked, script, text) = match understand(shared, request, body, &exchange, read) {
-        Ok(understood) => understood,
+        Ok((asked, script, text)) => (asked, mode.over(script), text),
         Err(refusal) => return refuse(&refusal, format, exchange),
     };
     if !script.wait.is_zero() {
@@ -126,7 +128,7 @@ pub(super) async fn serve(
     }
 }
 
-/// Reads a request and what its prompt and the mode want of it.
+/// Reads a request and what its prompt wants of it.
 fn understand(
     shared: &Shared,
     request: &HttpRequest,
@@ -143,7 +145,7 @@ fn understand(
     let asked = read(&body).map_err(invalid)?;
     exchange.asked(&asked.prompt);
     let (script, text) = script::read(&asked.prompt).map_err(invalid)?;
-    Ok((asked, shared.mode().over(script), text))
+    Ok((asked, script, text))
 }
 
 /// Whether the expected credential is there and no other beside it: a gateway that lets its caller's
