@@ -19,7 +19,7 @@ CREATE INDEX console_sessions_key_id_idx ON console_sessions (key_id);
 
 COMMENT ON TABLE  console_sessions            IS 'Who is signed in to the control plane, and from where. A session that is over may still stand here; it opens nothing.';
 COMMENT ON COLUMN console_sessions.digest     IS 'HMAC-SHA-256 of the token in the cookie; the token itself is never stored.';
-COMMENT ON COLUMN console_sessions.way        IS 'How one signed in: admin_token, api_key, password, oidc, ldap.';
+COMMENT ON COLUMN console_sessions.way        IS 'How one signed in: admin_token, api_key, password.';
 COMMENT ON COLUMN console_sessions.user_id    IS 'Whose it is; none for the holder of the admin token.';
 COMMENT ON COLUMN console_sessions.key_id     IS 'With which api key one signed in.';
 COMMENT ON COLUMN console_sessions.role       IS 'The role that it carries: that of the user at the sign-in. The session is over once the user has another.';

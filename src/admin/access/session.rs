@@ -97,7 +97,6 @@ fn judge(standing: &Standing, now: DateTime<Utc>, idle: Duration, secrets: &Secr
         Way::AdminToken => proof.is_some_and(|proof| proof.matches(&secrets.token)),
         Way::ApiKey => key.is_some() && owner.is_some(),
         Way::Password => proof.zip(secrets.password).is_some_and(|(then, now)| then.matches(&now)),
-        Way::Oidc | Way::Ldap => owner.is_some(),
     };
     when(!counts, Over::SecretChanged)
 }
@@ -194,23 +193,25 @@ mod tests {
     #[test]
     fn c19_a_session_ends_with_what_it_rests_on() {
         type Change = fn(&mut Standing);
-        let table: [(Way, Change, Result<(), Over>); 16] = [
+        let table: [(Way, Change, Result<(), Over>); 14] = [
             (Way::AdminToken, |_| (), Ok(())),
             (Way::ApiKey, |_| (), Ok(())),
-            (Way::Oidc, |_| (), Ok(())),
             (Way::Password, |_| (), Ok(())),
             (Way::Password, |it| it.proof = Some(digest("before")), Err(Over::SecretChanged)),
             (Way::Password, |it| it.owner = None, Err(Over::SecretChanged)),
             (Way::AdminToken, |it| it.proof = Some(digest("before")), Err(Over::SecretChanged)),
             (Way::AdminToken, |it| it.proof = None, Err(Over::SecretChanged)),
             (Way::ApiKey, |it| it.key = None, Err(Over::SecretChanged)),
-            (Way::Oidc, |it| it.owner = None, Err(Over::SecretChanged)),
             (Way::ApiKey, |it| it.key.as_mut().unwrap().enabled = false, Err(Over::KeyDisabled)),
             (Way::ApiKey, |it| it.key.as_mut().unwrap().expires_at = Some(at(60)), Err(Over::KeyExpired)),
             (Way::ApiKey, |it| it.key.as_mut().unwrap().web_login = false, Err(Over::KeyRightsChanged)),
             (Way::ApiKey, |it| it.owner.as_mut().unwrap().enabled = false, Err(Over::UserDisabled)),
-            (Way::Oidc, |it| it.owner.as_mut().unwrap().role = Role::User, Err(Over::RoleChanged)),
-            (Way::Oidc, |it| it.owner.as_mut().unwrap().expires_at = Some(at(60)), Err(Over::UserExpired)),
+            (Way::Password, |it| it.owner.as_mut().unwrap().role = Role::User, Err(Over::RoleChanged)),
+            (
+                Way::Password,
+                |it| it.owner.as_mut().unwrap().expires_at = Some(at(60)),
+                Err(Over::UserExpired),
+            ),
         ];
         for (row, (way, change, expected)) in table.into_iter().enumerate() {
             let mut standing = session(way);

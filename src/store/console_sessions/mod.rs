@@ -48,15 +48,11 @@ pub enum Way {
     ApiKey,
     /// With name and password.
     Password,
-    /// At an OpenID provider.
-    Oidc,
-    /// At a directory.
-    Ldap,
 }
 
 impl Way {
     /// Every one of them.
-    pub const ALL: [Self; 5] = [Self::AdminToken, Self::ApiKey, Self::Password, Self::Oidc, Self::Ldap];
+    pub const ALL: [Self; 3] = [Self::AdminToken, Self::ApiKey, Self::Password];
 
     /// The name used in the admin API and in rows.
     #[must_use]
@@ -65,8 +61,6 @@ impl Way {
             Self::AdminToken => "admin_token",
             Self::ApiKey => "api_key",
             Self::Password => "password",
-            Self::Oidc => "oidc",
-            Self::Ldap => "ldap",
         }
     }
 }
