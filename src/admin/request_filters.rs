@@ -59,7 +59,7 @@ pub(super) fn narrow(filter: &mut RequestFilter, me: &Principal) -> bool {
 
 view! {
     /// What requests came to.
-    #[derive(Serialize)]
+    #[derive(Debug, Serialize)]
     pub(super) struct TotalsView {
         requests: i64,
         errors: i64,

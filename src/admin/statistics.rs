@@ -3,10 +3,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use actix_web::{HttpResponse, web::Data};
-use actors::{
-    ledger::calendar::{Calendar, Period},
-    money::Pico,
-};
+use actors::ledger::calendar::{Calendar, Period};
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use serde::Serialize;
 
@@ -14,6 +11,7 @@ use super::{
     Admin, Answer,
     error::{FlawCode, Problem},
     query::Query,
+    request_filters::TotalsView,
     schema::view,
 };
 use crate::{
@@ -101,15 +99,8 @@ view! {
     /// A tally as shown.
     #[derive(Debug, Serialize)]
     pub(super) struct TallyView {
-        requests: i64,
-        errors: i64,
-        input_tokens: i64,
-        cache_read_tokens: i64,
-        cache_write_tokens: i64,
-        output_tokens: i64,
-        reasoning_tokens: i64,
-        total_tokens: i64,
-        cost_usd: Pico,
+        #[serde(flatten)]
+        totals: TotalsView,
         duration_ms: SpanView,
         first_byte_ms: SpanView,
     }
@@ -134,19 +125,7 @@ impl From<Tally> for TallyView {
         let duration_ms = SpanView { mean: mean(tally.duration_us, tally.requests), p50, p95, p99 };
         let [p50, p95, p99] = percentiles.map(|share| tally.first_byte_ms(share).map(rounded));
         let first_byte_ms = SpanView { mean: mean(tally.first_us, tally.firsts), p50, p95, p99 };
-        Self {
-            requests: tally.requests,
-            errors: tally.errors,
-            input_tokens: tally.input_tokens,
-            cache_read_tokens: tally.cache_read_tokens,
-            cache_write_tokens: tally.cache_write_tokens,
-            output_tokens: tally.output_tokens,
-            reasoning_tokens: tally.reasoning_tokens,
-            total_tokens: tally.tokens(),
-            cost_usd: tally.cost,
-            duration_ms,
-            first_byte_ms,
-        }
+        Self { totals: tally.into(), duration_ms, first_byte_ms }
     }
 }
 
