@@ -98,6 +98,11 @@ impl Dead {
         Self::without_answer(outcome_of(&fault), status, fault.to_string(), !fault.nothing_was_sent())
     }
 
+    /// An answer that had begun to come, and broke off.
+    fn broken_off(begun: &Begun, fault: &Fault) -> Box<Self> {
+        Self::within(begun, outcome_of(fault), fault.to_string())
+    }
+
     /// An answer that had begun to come.
     fn within(begun: &Begun, outcome: Outcome, error: String) -> Box<Self> {
         let mut dead = Self::without_answer(outcome, Some(begun.status.as_u16()), error, true);
@@ -156,7 +161,7 @@ async fn first_frame(mut begun: Begun, first_byte: Instant) -> Result<Begun, Box
                 }
                 begun.held.push(chunk);
             }
-            Ok(Some(Err(fault))) => return Err(Dead::within(&begun, outcome_of(&fault), fault.to_string())),
+            Ok(Some(Err(fault))) => return Err(Dead::broken_off(&begun, &fault)),
             Ok(None) => {
                 begun.rest = None;
                 begun.tap.finish();
@@ -164,10 +169,7 @@ async fn first_frame(mut begun: Begun, first_byte: Instant) -> Result<Begun, Box
             }
             // A preamble and then nothing: that it is alive is worth telling.
             Err(_) if !begun.held.is_empty() => return Ok(begun),
-            Err(_) => {
-                let fault = Fault::HeadTimeout;
-                return Err(Dead::within(&begun, outcome_of(&fault), fault.to_string()));
-            }
+            Err(_) => return Err(Dead::broken_off(&begun, &Fault::HeadTimeout)),
         }
         match begun.tap.stage() {
             Stage::Silent if held_bytes(&begun.held) > HELD_BYTES => return Ok(begun),
@@ -189,7 +191,7 @@ async fn whole(mut begun: Begun) -> Result<Begun, Box<Dead>> {
                     return Ok(begun);
                 }
             }
-            Some(Err(fault)) => return Err(Dead::within(&begun, outcome_of(&fault), fault.to_string())),
+            Some(Err(fault)) => return Err(Dead::broken_off(&begun, &fault)),
             None => {
                 begun.rest = None;
                 begun.tap.finish();
