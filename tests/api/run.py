@@ -71,7 +71,7 @@ class House:
 def ask(house, asker, arguments):
     """Runs schemathesis as one of them; its output and whether all was well."""
     key = house.keys.get(asker.name, {})
-    known = {"PATH": os.environ["PATH"], "HOME": arguments.scratch, "POINTSMAN_RIGHT": asker.right}
+    known = {"PATH": os.environ["PATH"], "HOME": arguments.scratch, "PYTHONDONTWRITEBYTECODE": "1", "POINTSMAN_RIGHT": asker.right}
     config = (HERE / "schemathesis.toml").read_text()
     if asker.name == "nobody":
         config = config.replace("[auth.openapi.bearer]\nbearer = \"${POINTSMAN_TOKEN}\"\n", "")
