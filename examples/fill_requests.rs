@@ -2,7 +2,8 @@
 //! the server posts them, so that `/api/v1/ledger/drift` is empty afterwards.
 //!
 //! `cargo run --release --example fill_requests -- --database-url sqlite:/tmp/big.db --rows 1000000`. The same rows come
-//! out each time, save for their distance to now. See `docs/performance.md`.
+//! out each time, save for their distance to now. `--users 10000` makes so many users with a key each as well. See
+//! `docs/performance.md`.
 
 use std::{
     io::{self, Write as _},
@@ -11,6 +12,7 @@ use std::{
 
 use actors::{
     ids::{KeyId, ProviderId, RequestId, UserId},
+    ledger::limits::Limits,
     money::Pico,
     provider::outcome::Outcome,
 };
@@ -20,8 +22,12 @@ use clap::Parser;
 use pointsman::{
     config::store::{StoreSettings, StoreUrl},
     journal::record::{AttemptRecord, Document, Ending, Failure, Metering, Record},
-    secrets::{sealing::Sealer, sealing_key::SealingKey},
-    store::Store,
+    secrets::{
+        digest::{Digester, NewApiKey},
+        sealing::Sealer,
+        sealing_key::SealingKey,
+    },
+    store::{NewKey, NewUser, Role, Store},
 };
 use protocol::{Format, Operation, Usage};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -67,11 +73,14 @@ struct Arguments {
     days: u32,
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// So many users with a key each.
+    #[arg(long, default_value_t = 0)]
+    users: u64,
 }
 
 #[actix::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { database_url, rows, days, seed } = Arguments::parse();
+    let Arguments { database_url, rows, days, seed, users } = Arguments::parse();
     let settings = StoreSettings {
         url: StoreUrl::parse(&database_url).map_err(anyhow::Error::msg)?,
         pool_size: 4,
@@ -83,6 +92,7 @@ async fn main() -> anyhow::Result<()> {
     let store = Store::open(&settings, Sealer::new(&SealingKey::parse(&"11".repeat(32))?))?;
     store.migrate().await?;
     let (mut dice, began) = (StdRng::seed_from_u64(seed), Instant::now());
+    fill_users(&store, &mut dice, users).await?;
     let end = Utc::now();
     let span_us = i64::from(days) * 86_400_000_000;
     let rows_signed = i64::try_from(rows).context("--rows")?;
@@ -99,6 +109,35 @@ async fn main() -> anyhow::Result<()> {
         }
     }
     writeln!(io::stdout(), "{rows} rows in {:.0} s", began.elapsed().as_secs_f64())?;
+    Ok(())
+}
+
+/// Makes users whose names, ends and groups repeat as those of a house do, with a key each.
+async fn fill_users(store: &Store, dice: &mut StdRng, users: u64) -> anyhow::Result<()> {
+    let digester = Digester::for_api_keys(&SealingKey::parse(&"11".repeat(32))?);
+    for number in 0..users {
+        let ends = dice.random_bool(0.3).then(|| Utc::now() + TimeDelta::days(dice.random_range(-100..300)));
+        let groups = vec![format!("team {}", dice.random_range(0..40_u32))];
+        let user = NewUser {
+            name: format!("{} {number}", ["ann", "Bob", "Zoë", "service"][dice.random_range(0..4)]),
+            role: Role::User,
+            groups: groups.clone(),
+            tags: vec![format!("cost centre {}", dice.random_range(0..400_u32))],
+            limits: Limits::default(),
+            expires_at: ends,
+            enabled: dice.random_bool(0.9),
+        };
+        let user = store.create_user(user).await?;
+        let key = NewKey {
+            name: ["laptop", "ci", "default"][dice.random_range(0..3)].to_owned(),
+            groups,
+            limits: Limits::default(),
+            expires_at: ends,
+            enabled: true,
+            web_login: false,
+        };
+        store.create_key(user.id, &NewApiKey::generate(&digester), key).await?;
+    }
     Ok(())
 }
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     secrets::digest::NewApiKey,
-    store::{Key, KeyChange, NewKey, Store},
+    store::{By, Key, KeyChange, KeyFilter, ListAsk, NewKey, Status, Store},
 };
 
 body! {
@@ -146,13 +146,38 @@ pub(super) async fn create(
 }
 
 /// `GET /api/v1/users/{id}/keys`.
-pub(super) async fn list(admin: Data<Admin>, me: Principal, user: Id, mut query: Query) -> Answer {
-    let (after, limit) = query.take_page();
-    query.finish()?;
+pub(super) async fn list(admin: Data<Admin>, me: Principal, user: Id, query: Query) -> Answer {
+    let ask = asked(query, |_| Some(UserId(user.0)))?;
     me.look_at(UserId(user.0), "user")?;
-    let user = admin.store.user(UserId(user.0)).await?;
-    let page = admin.store.keys(user.id, after, limit).await?;
-    Listed::answer(page.items.into_iter().map(View::from).collect(), page.next.map(|cursor| cursor.0))
+    admin.store.user(UserId(user.0)).await?; // none and one without keys are two things
+    page(&admin, ask).await
+}
+
+/// `GET /api/v1/keys`: everybody's.
+pub(super) async fn everybodys(admin: Data<Admin>, query: Query) -> Answer {
+    page(&admin, asked(query, |query| query.take("user_id", "a number").map(UserId))?).await
+}
+
+fn asked(
+    mut query: Query,
+    user: impl FnOnce(&mut Query) -> Option<UserId>,
+) -> Result<ListAsk<KeyFilter>, Problem> {
+    let filter = KeyFilter {
+        q: query.take_words(),
+        user_id: user(&mut query),
+        group: query.take_text("group"),
+        enabled: query.take("enabled", "true or false"),
+        status: query.take_one_of("status", &Status::ALL, Status::name),
+        web_login: query.take("web_login", "true or false"),
+    };
+    let (start, limit) = (query.take_start(By::OF_USERS), query.take_limit());
+    query.finish()?;
+    Ok(ListAsk { filter, start, limit })
+}
+
+async fn page(admin: &Admin, ask: ListAsk<KeyFilter>) -> Answer {
+    let page = admin.store.keys(ask).await?;
+    Listed::answer(page.items.into_iter().map(View::from).collect(), page.next)
 }
 
 /// `PATCH /api/v1/keys/{id}`: what is given changes, `null` goes back to the default.

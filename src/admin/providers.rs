@@ -26,7 +26,7 @@ use super::{
     versions::{IfMatch, told},
 };
 use crate::{
-    store::{NewProvider, Provider, ProviderChange, Store},
+    store::{By, ListAsk, NewProvider, Provider, ProviderChange, ProviderFilter, Store},
     upstream::check_base_url,
 };
 
@@ -190,10 +190,17 @@ pub(super) async fn create(admin: Data<Admin>, Signed(by): Signed, body: Body<Pr
 
 /// `GET /api/v1/providers`.
 pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
-    let (after, limit) = query.take_page();
+    let filter = ProviderFilter {
+        q: query.take_words(),
+        kind: query.take_one_of("kind", &Kind::ALL, Kind::name),
+        group: query.take_text("group"),
+        enabled: query.take("enabled", "true or false"),
+        format: query.take_one_of("format", &Format::ALL, Format::name),
+    };
+    let (start, limit) = (query.take_start(By::OF_PROVIDERS), query.take_limit());
     query.finish()?;
-    let page = admin.store.provider_list(after, limit).await?;
-    Listed::answer(page.items.into_iter().map(View::from).collect(), page.next.map(|cursor| cursor.0))
+    let page = admin.store.provider_list(ListAsk { filter, start, limit }).await?;
+    Listed::answer(page.items.into_iter().map(View::from).collect(), page.next)
 }
 
 /// `GET /api/v1/providers/{id}`.

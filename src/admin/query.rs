@@ -18,11 +18,13 @@ use super::{
     error::{FlawCode, Problem},
     schema::{Book, Schema},
 };
-use crate::store::Cursor;
+use crate::store::{By, Cursor, Order, Place, Start};
 
 /// Entries of a page unless the caller says otherwise, and the most there are.
 pub(super) const PAGE: usize = 50;
 pub(super) const LARGEST_PAGE: usize = 500;
+/// The longest text that is looked for, in characters.
+pub(super) const MOST_WORDS: usize = 100;
 
 /// Extractor: the number in the place `{id}` of the path. What is no number names nothing.
 pub(super) struct Id(pub(super) i64);
@@ -106,6 +108,41 @@ impl Query {
     pub(super) fn take_page(&mut self) -> (Option<Cursor>, usize) {
         let cursor = self.take("cursor", "the `next_cursor` of an earlier page").map(Cursor);
         (cursor, self.take_limit())
+    }
+
+    /// Takes out the name of one of these.
+    pub(super) fn take_one_of<T: Copy>(
+        &mut self,
+        name: &str,
+        all: &[T],
+        called: impl Fn(T) -> &'static str,
+    ) -> Option<T> {
+        let text = self.take_text(name)?;
+        let found = all.iter().copied().find(|one| called(*one) == text);
+        if found.is_none() {
+            let names: Vec<_> = all.iter().map(|one| called(*one)).collect();
+            self.flaws.add(name, FlawCode::NotOneOf, format!("must be one of {}", names.join(", ")));
+        }
+        found
+    }
+
+    /// Takes out what is looked for.
+    pub(super) fn take_words(&mut self) -> Option<String> {
+        let words = self.take_text("q")?;
+        if words.chars().count() > MOST_WORDS {
+            self.flaws.add("q", FlawCode::OutOfRange, format!("must have at most {MOST_WORDS} characters"));
+        }
+        Some(words)
+    }
+
+    /// Takes out where a page starts of a list that can be ordered by these.
+    pub(super) fn take_start(&mut self, sorts: &[By]) -> Start {
+        let order = self.take_one_of("sort", &Order::all_of(sorts), Order::name).unwrap_or_default();
+        let place = self.take::<Place>("cursor", "the `next_cursor` of an earlier page");
+        if place.as_ref().is_some_and(|place| place.order() != order) {
+            self.flaws.add("cursor", FlawCode::Malformed, "is of a list with another `sort`");
+        }
+        place.map_or(Start::Top(order), Start::Behind)
     }
 
     /// Fails if anything was wrong, or if there are parameters that nobody asked for.

@@ -78,6 +78,7 @@ fn table() -> Vec<Entry> {
         entry(DELETE, "/api/v1/users/{id}/password",     Admin,   auth::passwords::remove),
         entry(POST,   "/api/v1/users/{id}/keys",         Own,     keys::create),
         entry(GET,    "/api/v1/users/{id}/keys",         Own,     keys::list),
+        entry(GET,    "/api/v1/keys",                    Read,    keys::everybodys),
         entry(PATCH,  "/api/v1/keys/{id}",               Own,     keys::update),
         entry(DELETE, "/api/v1/keys/{id}",               Own,     keys::remove),
 

@@ -17,7 +17,7 @@ use super::{
     values::{List, Moment, Name, names},
     versions::{IfMatch, told},
 };
-use crate::store::{NewUser, Role, Store, User, UserChange};
+use crate::store::{By, ListAsk, NewUser, Role, Status, Store, User, UserChange, UserFilter};
 
 body! {
     /// A user to be made, or what to change about one. Making one takes a name.
@@ -97,10 +97,18 @@ pub(super) async fn create(admin: Data<Admin>, Signed(by): Signed, Body(body): B
 
 /// `GET /api/v1/users`.
 pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
-    let (after, limit) = query.take_page();
+    let filter = UserFilter {
+        q: query.take_words(),
+        role: query.take_one_of("role", &Role::ALL, Role::name),
+        group: query.take_text("group"),
+        tag: query.take_text("tag"),
+        enabled: query.take("enabled", "true or false"),
+        status: query.take_one_of("status", &Status::ALL, Status::name),
+    };
+    let (start, limit) = (query.take_start(By::OF_USERS), query.take_limit());
     query.finish()?;
-    let page = admin.store.users(after, limit).await?;
-    Listed::answer(page.items.into_iter().map(View::from).collect(), page.next.map(|cursor| cursor.0))
+    let page = admin.store.users(ListAsk { filter, start, limit }).await?;
+    Listed::answer(page.items.into_iter().map(View::from).collect(), page.next)
 }
 
 /// `GET /api/v1/users/{id}`.

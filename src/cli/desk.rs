@@ -88,17 +88,22 @@ impl Desk {
     }
 
     /// Every entry of a list that comes in pages, read.
-    pub(super) async fn entries(&self, path: &str) -> Result<Vec<Value>, Failure> {
-        self.read(path, &PageArgs { all: true, ..PageArgs::default() }).await
+    pub(super) async fn entries(&self, path: &str, query: &[(&str, String)]) -> Result<Vec<Value>, Failure> {
+        self.read(path, query, &PageArgs { all: true, ..PageArgs::default() }).await
     }
 
     /// Every entry of a list that always comes whole, read.
     pub(super) async fn whole(&self, path: &str) -> Result<Vec<Value>, Failure> {
-        self.read(path, &PageArgs::default()).await
+        self.read(path, &[], &PageArgs::default()).await
     }
 
-    async fn read(&self, path: &str, want: &PageArgs) -> Result<Vec<Value>, Failure> {
-        let body = self.list(path, &[], want).await?;
+    async fn read(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        want: &PageArgs,
+    ) -> Result<Vec<Value>, Failure> {
+        let body = self.list(path, query, want).await?;
         let read: Result<Vec<Value>, _> =
             page(&body)?.items.iter().map(|item| serde_json::from_str(item.get())).collect();
         read.map_err(|error| Failure::new(Exit::No, error))

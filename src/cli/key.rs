@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::{
     desk::{Desk, PageArgs},
-    exit::{Done, Exit, Failure},
+    exit::{Done, Failure},
     fields::{FieldArgs, given, list},
+    listing::{ListArgs, Status},
     remote::Remote,
     table::{Column, column},
     user::LimitArgs,
@@ -37,6 +38,14 @@ pub(super) enum Key {
         /// Id or name of the user.
         #[arg(long)]
         user: Option<String>,
+        #[command(flatten)]
+        which: ListArgs,
+        /// Standing like this.
+        #[arg(long)]
+        status: Option<Status>,
+        /// Only those that may log in to the console, or may not.
+        #[arg(long, value_name = "BOOL")]
+        web_login: Option<bool>,
         #[command(flatten)]
         page: PageArgs,
     },
@@ -108,11 +117,16 @@ impl Key {
     pub(super) async fn run(self, remote: &Remote) -> Done {
         let desk = Desk::open(remote)?;
         match self {
-            Self::Ls { user: Some(user), page } => {
-                let path = format!("/users/{}/keys", desk.user(&user).await?);
-                desk.out.list(&desk.list(&path, &[], &page).await?, COLUMNS, "/id")
+            Self::Ls { user, which, status, web_login, page } => {
+                let path = match user {
+                    Some(user) => format!("/users/{}/keys", desk.user(&user).await?),
+                    None => "/keys".to_owned(),
+                };
+                let status = status.map(|status| status.name().to_owned());
+                let query =
+                    which.query([("status", status), ("web_login", web_login.map(|may| may.to_string()))]);
+                desk.out.list(&desk.list(&path, &query, &page).await?, COLUMNS, "/id")
             }
-            Self::Ls { user: None, .. } => desk.out.list(&everybodys(&desk).await?, COLUMNS, "/id"),
             Self::Add { user, name, change } => {
                 let path = format!("/users/{}/keys", desk.user(&user).await?);
                 desk.change(Method::POST, &path, change.body(name)?, "/key").await?;
@@ -128,18 +142,6 @@ impl Key {
             Self::Disable { key } => enable(&desk, &key, false).await,
         }
     }
-}
-
-/// The keys of all users as one list: the API has them by user.
-async fn everybodys(desk: &Desk) -> Result<Bytes, Failure> {
-    let mut items = Vec::new();
-    for user in desk.entries("/users").await? {
-        if let Some(id) = user.get("id").and_then(Value::as_i64) {
-            items.extend(desk.entries(&format!("/users/{id}/keys")).await?);
-        }
-    }
-    let list = json!({ "items": items, "next_cursor": null });
-    serde_json::to_vec(&list).map(Bytes::from).map_err(|error| Failure::new(Exit::No, error))
 }
 
 async fn enable(desk: &Desk, key: &str, enabled: bool) -> Done {

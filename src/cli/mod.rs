@@ -15,6 +15,7 @@ mod fields;
 mod generate;
 mod key;
 mod ledger;
+mod listing;
 mod names;
 mod output;
 mod price;

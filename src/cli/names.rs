@@ -36,7 +36,7 @@ impl Desk {
         }
         // A name that looks like an id needs a way to be said.
         let name = text.strip_prefix("name:").unwrap_or(text);
-        let entries = self.entries(path).await?;
+        let entries = self.entries(path, &[("q", name.to_owned())]).await?;
         let mut named =
             entries.iter().filter(|entry| entry.get("name").and_then(Value::as_str) == Some(name));
         let found = named.next().and_then(|entry| entry.get("id")?.as_i64());

@@ -11,6 +11,7 @@ use super::{
     desk::{Desk, PageArgs},
     exit::{Done, Failure},
     fields::{FieldArgs, given, list},
+    listing::ListArgs,
     remote::{Remote, ask_for, secret_in},
     table::{Column, column},
 };
@@ -39,6 +40,14 @@ const COLUMNS: &[Column] = &[
 pub(super) enum Provider {
     /// List them.
     Ls {
+        #[command(flatten)]
+        which: ListArgs,
+        /// Of this kind.
+        #[arg(long)]
+        kind: Option<String>,
+        /// That serve this format.
+        #[arg(long)]
+        format: Option<String>,
         #[command(flatten)]
         page: PageArgs,
     },
@@ -179,8 +188,9 @@ impl Provider {
     pub(super) async fn run(self, remote: &Remote) -> Done {
         let desk = Desk::open(remote)?;
         match self {
-            Self::Ls { page } => {
-                let body = desk.list("/providers", &[], &page).await?;
+            Self::Ls { which, kind, format, page } => {
+                let query = which.query([("kind", kind), ("format", format)]);
+                let body = desk.list("/providers", &query, &page).await?;
                 desk.out.list(&body, COLUMNS, "/name")
             }
             Self::Show { provider } => {

@@ -11,6 +11,7 @@ use super::{
     desk::{Desk, PageArgs},
     exit::{Done, Failure},
     fields::{FieldArgs, given, list},
+    listing::{ListArgs, Status},
     remote::{Remote, ask_for_line},
     table::{Column, column},
 };
@@ -35,6 +36,17 @@ const COLUMNS: &[Column] = &[
 pub(super) enum User {
     /// List them.
     Ls {
+        #[command(flatten)]
+        which: ListArgs,
+        /// Of this role: user, auditor, operator, admin.
+        #[arg(long)]
+        role: Option<String>,
+        /// With this tag.
+        #[arg(long)]
+        tag: Option<String>,
+        /// Standing like this.
+        #[arg(long)]
+        status: Option<Status>,
         #[command(flatten)]
         page: PageArgs,
     },
@@ -150,8 +162,10 @@ impl User {
     pub(super) async fn run(self, remote: &Remote) -> Done {
         let desk = Desk::open(remote)?;
         match self {
-            Self::Ls { page } => {
-                let body = desk.list("/users", &[], &page).await?;
+            Self::Ls { which, role, tag, status, page } => {
+                let status = status.map(|status| status.name().to_owned());
+                let query = which.query([("role", role), ("tag", tag), ("status", status)]);
+                let body = desk.list("/users", &query, &page).await?;
                 desk.out.list(&body, COLUMNS, "/name")
             }
             Self::Show { user } => {

@@ -1,10 +1,15 @@
 //! Users, as the predecessor's scripts know them. Making one makes a first key as well.
 
+use std::collections::BTreeSet;
+
+use actors::money::Money;
 use serde_json::{Value, json};
+use url::form_urlencoded::Serializer;
 
 use super::{
     arguments::Arguments,
     desk::{Desk, Done},
+    failure::Failure,
     fields::{Field, How, field, inward, named, outward},
     keys, with,
 };
@@ -29,11 +34,33 @@ pub(super) const USER: &[Field] = &[
     field("expiresAt", "expires_at", How::Time),
 ];
 
+/// How users stand, there and here.
+const STATUSES: [(&str, &[(&str, &str)]); 6] = [
+    ("all", &[]),
+    ("active", &[("status", "active")]),
+    ("expired", &[("status", "expired")]),
+    ("expiringSoon", &[("status", "expiring")]),
+    ("enabled", &[("enabled", "true")]),
+    ("disabled", &[("enabled", "false")]),
+];
+
+/// What lists are ordered by, there and here. Where the list has no such order, it is a member that is compared.
+const SORTS: [(&str, &str); 9] = [
+    ("name", "name"),
+    ("createdAt", "created_at"),
+    ("expiresAt", "expires_at"),
+    ("tags", "/tags"),
+    ("rpm", "/limits/rpm"),
+    ("limit5hUsd", "/limits/usd_5h"),
+    ("limitDailyUsd", "/limits/usd_daily"),
+    ("limitWeeklyUsd", "/limits/usd_weekly"),
+    ("limitMonthlyUsd", "/limits/usd_monthly"),
+];
+
 /// `users/getUsers`, `users/searchUsers`: with their keys. Somebody who is no operator sees itself.
 pub(super) async fn list(desk: &Desk, mut arguments: Arguments) -> Done {
-    let words = arguments.any_text(&["searchTerm", "query", "keyword"]);
     let limit = arguments.count("limit", usize::MAX, 5_000)?;
-    let users = found(desk, words.as_deref()).await?;
+    let users = found(desk, &mut arguments).await?;
     let mut shown = Vec::new();
     for user in users.iter().take(limit) {
         shown.push(whole(desk, user).await?);
@@ -43,10 +70,9 @@ pub(super) async fn list(desk: &Desk, mut arguments: Arguments) -> Done {
 
 /// `users/getUsersBatch`: the same, in pages.
 pub(super) async fn batch(desk: &Desk, mut arguments: Arguments) -> Done {
-    let words = arguments.any_text(&["searchTerm", "query", "keyword"]);
     let limit = arguments.count("limit", 50, 500)?;
     let after = arguments.maybe_id("cursor")?.and_then(|after| usize::try_from(after).ok()).unwrap_or(0);
-    let users = found(desk, words.as_deref()).await?;
+    let users = found(desk, &mut arguments).await?;
     let mut shown = Vec::new();
     for user in users.iter().skip(after).take(limit) {
         shown.push(whole(desk, user).await?);
@@ -80,14 +106,84 @@ pub(super) async fn remove(desk: &Desk, mut arguments: Arguments) -> Done {
     desk.delete(&format!("/users/{id}")).await
 }
 
-async fn found(desk: &Desk, words: Option<&str>) -> Result<Vec<Value>, super::Failure> {
-    let users = desk.all("/users").await?;
-    let Some(words) = words.map(str::to_lowercase) else { return Ok(users) };
-    let holds = |value: &Value| value.as_str().is_some_and(|text| text.to_lowercase().contains(&words));
-    let fits = |user: &Value| {
-        holds(&user["name"]) || user["tags"].as_array().is_some_and(|tags| tags.iter().any(holds))
+/// The users that are asked for, in the order that is asked for.
+async fn found(desk: &Desk, arguments: &mut Arguments) -> Result<Vec<Value>, Failure> {
+    let mut query = Serializer::new("/users?".to_owned());
+    if let Some(words) = arguments.any_text(&["searchTerm", "query", "keyword"]) {
+        query.append_pair("q", &words);
+    }
+    query.extend_pairs(one_of(arguments, "statusFilter", &STATUSES)?.unwrap_or_default());
+    let (tags, groups) = (texts(arguments, "tagFilters")?, texts(arguments, "keyGroupFilters")?);
+    if let [tag] = tags.as_slice() {
+        query.append_pair("tag", tag);
+    }
+    let sort = one_of(arguments, "sortBy", &SORTS)?;
+    let descending = one_of(arguments, "sortOrder", &[("asc", false), ("desc", true)])?.unwrap_or(false);
+    let compared = sort.filter(|sort| sort.starts_with('/'));
+    if let (Some(sort), None) = (sort, compared) {
+        query.append_pair("sort", &format!("{}{sort}", if descending { "-" } else { "" }));
+    }
+    let mut users = desk.all(query.finish().trim_end_matches('?')).await?;
+    if tags.len() > 1 {
+        users.retain(|user| holds_any(&user["tags"], &tags));
+    }
+    if !groups.is_empty() {
+        let owners = owners(desk, &groups).await?;
+        users.retain(|user| holds_any(&user["groups"], &groups) || owners.contains(&user["id"].to_string()));
+    }
+    if let Some(member) = compared {
+        users.sort_by_cached_key(|user| rank(user.pointer(member).unwrap_or(&Value::Null)));
+        if descending {
+            users.reverse();
+        }
+    }
+    Ok(users)
+}
+
+/// Who has keys of these groups.
+async fn owners(desk: &Desk, groups: &[String]) -> Result<BTreeSet<String>, Failure> {
+    let mut owners = BTreeSet::new();
+    for group in groups {
+        let path = Serializer::new("/keys?".to_owned()).append_pair("group", group).finish();
+        owners.extend(desk.all(&path).await?.iter().map(|key| key["user_id"].to_string()));
+    }
+    Ok(owners)
+}
+
+/// What a value is compared by; what is unset comes last.
+fn rank(value: &Value) -> (bool, Option<Money>, String) {
+    match value {
+        Value::Number(number) => (false, Money::parse(&number.to_string()).ok(), String::new()),
+        Value::String(text) => (false, Money::parse(text).ok(), text.clone()),
+        Value::Array(words) if !words.is_empty() => (false, None, value.to_string()),
+        _ => (true, None, String::new()),
+    }
+}
+
+fn holds_any(list: &Value, any: &[String]) -> bool {
+    let held = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    held.iter().any(|entry| any.iter().any(|one| entry == one))
+}
+
+/// Takes out what stands for one of these.
+fn one_of<T: Copy>(arguments: &mut Arguments, name: &str, all: &[(&str, T)]) -> Result<Option<T>, Failure> {
+    let Some(text) = arguments.text(name) else { return Ok(None) };
+    let found = all.iter().find(|(known, _)| *known == text).map(|(_, meant)| *meant);
+    let names: Vec<_> = all.iter().map(|(known, _)| *known).collect();
+    let refused = || Failure {
+        field: Some(name.to_owned()),
+        ..Failure::invalid("INVALID_FORMAT", format!("{name} must be one of {}", names.join(", ")))
     };
-    Ok(users.into_iter().filter(fits).collect())
+    found.ok_or_else(refused).map(Some)
+}
+
+/// Takes out a list of texts.
+fn texts(arguments: &mut Arguments, name: &str) -> Result<Vec<String>, Failure> {
+    let given = arguments.0.remove(name).filter(|given| !given.is_null()).unwrap_or_else(|| json!([]));
+    serde_json::from_value(given).map_err(|_| Failure {
+        field: Some(name.to_owned()),
+        ..Failure::invalid("INVALID_TYPE", format!("{name} must be a list of texts"))
+    })
 }
 
 async fn whole(desk: &Desk, user: &Value) -> Done {

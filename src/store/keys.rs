@@ -15,7 +15,7 @@ use super::{
     db::db,
     error::StoreError,
     limits::LimitsDoc,
-    page::{Cursor, Page},
+    lists::{By, Rank, Ranked},
     schema::{api_keys, console_sessions},
     text::Clean,
     types::{At, Json},
@@ -139,31 +139,6 @@ impl Store {
             api_keys::table.find(id.0).select(Row::as_select()).first(conn).await.optional()?
         })?;
         row.map(Key::from).ok_or(NOT_FOUND)
-    }
-
-    /// The keys of a user, in the order in which they were made.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn keys(
-        &self,
-        user: UserId,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Page<Key>, StoreError> {
-        let after = after.map_or(0, |cursor| cursor.0);
-        let rows: Vec<Row> = db!(self.engine(), read, conn => {
-            api_keys::table
-                .filter(api_keys::user_id.eq(user.0))
-                .filter(api_keys::id.gt(after))
-                .order(api_keys::id)
-                .limit(Page::<Key>::fetch(limit))
-                .select(Row::as_select())
-                .load(conn)
-                .await?
-        })?;
-        let page = Page::new(rows, limit, |row| Cursor(row.id));
-        Ok(Page { items: page.items.into_iter().map(Key::from).collect(), next: page.next })
     }
 
     /// Changes a key and returns the result. Console sessions end that rest on what was before (C-19).
@@ -312,6 +287,21 @@ struct Changes {
     enabled: Option<bool>,
     web_login: Option<bool>,
     updated_at: At,
+}
+
+impl Ranked for Row {
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn rank(&self, by: By) -> Rank {
+        match by {
+            By::Name => Rank::Text(self.name.clone()),
+            By::CreatedAt => Rank::At(self.created_at),
+            By::ExpiresAt => Rank::end(self.expires_at),
+            By::Id | By::Priority | By::Weight => Rank::None,
+        }
+    }
 }
 
 impl From<Row> for Key {

@@ -18,6 +18,7 @@ mod idempotency;
 mod keys;
 mod ledger;
 mod limits;
+mod lists;
 mod migrate;
 mod page;
 mod passwords;
@@ -54,6 +55,7 @@ pub use self::{
     idempotency::{Claim, Claimed, Given},
     keys::{Key, KeyChange, NewKey},
     ledger::{Corrected, Correction, Drift},
+    lists::{By, KeyFilter, ListAsk, Order, Place, ProviderFilter, Start, Status, UserFilter},
     page::{Cursor, Page},
     passwords::{Applicant, Kept},
     prices::{ImportOrigin, PriceImport, PriceRow, PriceSource, ProviderPriceRow},

@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use diesel::{
     Connection as _, ConnectionError, ConnectionResult, SqliteConnection, connection::SimpleConnection as _,
+    declare_sql_function, sql_types::Text,
 };
 use diesel_async::{pooled_connection::ManagerConfig, sync_connection_wrapper::SyncConnectionWrapper};
 use futures_util::FutureExt;
@@ -20,6 +21,12 @@ pub(super) enum Access {
     Write,
     /// One of those that may not.
     Read,
+}
+
+#[declare_sql_function]
+extern "SQL" {
+    /// A text without regard to capitals. SQLite's own `lower` knows those of ASCII and no others.
+    fn folded(text: Text) -> Text;
 }
 
 /// How long a statement waits for another process that holds the file, such as an old server
@@ -65,6 +72,8 @@ pub(super) fn connect(path: &str, access: Access) -> ConnectionResult<SqliteConn
              PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16000;",
             BUSY_TIMEOUT.as_millis()
         ))
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    folded_utils::register_impl(&mut connection, |text: String| text.to_lowercase())
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }

@@ -12,7 +12,7 @@ use super::{
     db::db,
     error::StoreError,
     limits::LimitsDoc,
-    page::{Cursor, Page},
+    lists::{By, Rank, Ranked},
     schema::{console_sessions, users},
     text::Clean,
     types::{At, Json},
@@ -163,24 +163,6 @@ impl Store {
         row.ok_or(NOT_FOUND)?.try_into()
     }
 
-    /// Users in the order in which they were made.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn users(&self, after: Option<Cursor>, limit: usize) -> Result<Page<User>, StoreError> {
-        let after = after.map_or(0, |cursor| cursor.0);
-        let rows: Vec<Row> = db!(self.engine(), read, conn => {
-            users::table
-                .filter(users::id.gt(after))
-                .order(users::id)
-                .limit(Page::<User>::fetch(limit))
-                .select(Row::as_select())
-                .load(conn)
-                .await?
-        })?;
-        Page::new(rows, limit, |row| Cursor(row.id)).try_map(User::try_from)
-    }
-
     /// Changes a user and returns the result. Console sessions end that rest on what was before (C-19).
     ///
     /// # Errors
@@ -277,6 +259,21 @@ struct Changes {
     expires_at: Option<Option<At>>,
     enabled: Option<bool>,
     updated_at: At,
+}
+
+impl Ranked for Row {
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn rank(&self, by: By) -> Rank {
+        match by {
+            By::Name => Rank::Text(self.name.clone()),
+            By::CreatedAt => Rank::At(self.created_at),
+            By::ExpiresAt => Rank::end(self.expires_at),
+            By::Id | By::Priority | By::Weight => Rank::None,
+        }
+    }
 }
 
 impl TryFrom<Row> for User {

@@ -22,6 +22,11 @@ OWN_KEY = os.environ.get("POINTSMAN_OWN_KEY")
 BEYOND_SCHEMAS = {
     # a token, or a name with a password, and not both
     "POST /api/v1/auth/login": set(),
+    # a cursor is one that was given out, in the same order
+    "GET /api/v1/users": {"cursor"},
+    "GET /api/v1/users/{id}/keys": {"cursor"},
+    "GET /api/v1/keys": {"cursor"},
+    "GET /api/v1/providers": {"cursor"},
     # what is renewed ends in the future
     "POST /api/v1/keys/{id}/renew": {"expires_at"},
     "POST /api/v1/users/{id}/renew": {"expires_at"},

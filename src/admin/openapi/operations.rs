@@ -9,7 +9,7 @@ use super::super::{
     audit, auth, billing, configuration,
     error::Code,
     events, keys, ledger, lifecycle, live, me, overview, price_import, prices, provider_prices, providers,
-    query::{LARGEST_PAGE, Listed, PAGE},
+    query::{LARGEST_PAGE, Listed, MOST_WORDS, PAGE},
     quotas, repricing, request_filters, requests,
     schema::{Book, Schema},
     settings, statistics, trash, users,
@@ -18,9 +18,10 @@ use super::super::{
 use crate::{
     current::billing::Billing,
     metrics,
-    store::{RequestClass, RequestCursor},
+    store::{By, Order, RequestClass, RequestCursor, Role, Status},
 };
-use actors::dispatcher::decisions::Decision;
+use actors::{dispatcher::decisions::Decision, provider::card::Kind};
+use protocol::Format;
 
 /// What is told of a handler.
 pub(super) struct Told {
@@ -110,6 +111,17 @@ impl Told {
         self.by("cursor", number()).limited()
     }
 
+    /// It takes what lists of users, keys and providers have in common, and can be ordered by these.
+    fn searched(self, sorts: &[By]) -> Self {
+        let orders: Vec<_> = Order::all_of(sorts).into_iter().map(Order::name).collect();
+        self.by("q", json!({"type": "string", "minLength": 1, "maxLength": MOST_WORDS}))
+            .by("group", text())
+            .by("enabled", truth())
+            .by("sort", names(&orders))
+            .by("cursor", text())
+            .limited()
+    }
+
     /// The part `name` of its path is one of these.
     fn place(mut self, name: &'static str, schema: Value) -> Self {
         self.places.push((name, schema));
@@ -143,6 +155,14 @@ fn flag() -> Value {
     json!({"type": "boolean", "default": false})
 }
 
+fn truth() -> Value {
+    json!({"type": "boolean"})
+}
+
+fn statuses() -> Value {
+    names(&Status::ALL.map(Status::name))
+}
+
 fn names(all: &[&str]) -> Value {
     json!({"type": "string", "enum": all})
 }
@@ -172,7 +192,8 @@ fn model() -> Value {
 pub(super) fn all() -> Vec<Told> {
     vec![
         told(providers::create, "Make a provider").makes::<providers::View>(),
-        told(providers::list, "List the providers").paged().lists::<providers::View>(),
+        told(providers::list, "List the providers").by("kind", names(&Kind::ALL.map(Kind::name))).by("format", names(&Format::ALL.map(Format::name)))
+            .searched(By::OF_PROVIDERS).lists::<providers::View>(),
         told(providers::show, "Show a provider").gives::<providers::View>(),
         told(providers::update, "Change a provider: what is absent stays, null goes back to the default").gives::<providers::View>(),
         told(providers::remove, "Remove a provider; streams under way end normally"),
@@ -182,12 +203,15 @@ pub(super) fn all() -> Vec<Told> {
         told(provider_prices::remove, "Remove a model's price at one provider").place("model", model()),
 
         told(users::create, "Make a user").makes::<users::View>(),
-        told(users::list, "List the users").paged().lists::<users::View>(),
+        told(users::list, "List the users").by("role", names(&Role::ALL.map(Role::name))).by("tag", text()).by("status", statuses())
+            .searched(By::OF_USERS).lists::<users::View>(),
         told(users::show, "Show a user").gives::<users::View>(),
         told(users::update, "Change a user: what is absent stays, null goes back to the default").gives::<users::View>(),
         told(users::remove, "Remove a user with all keys"),
         told(keys::create, "Make an api key; the answer is the only place it is ever shown").makes::<keys::Made>(),
-        told(keys::list, "List a user's keys").paged().lists::<keys::View>(),
+        told(keys::list, "List a user's keys").by("status", statuses()).by("web_login", truth()).searched(By::OF_USERS).lists::<keys::View>(),
+        told(keys::everybodys, "List the keys of all users").by("user_id", number()).by("status", statuses()).by("web_login", truth())
+            .searched(By::OF_USERS).lists::<keys::View>(),
         told(keys::update, "Change a key: what is absent stays, null goes back to the default").gives::<keys::View>(),
         told(keys::remove, "Remove a key; it is refused from the next request on"),
 

@@ -50,7 +50,7 @@ pub(super) async fn look(
     }
     actors(desk, findings).await?;
     books(desk, findings).await?;
-    let places = desk.entries("/providers").await?.into_iter().filter_map(|provider| {
+    let places = desk.entries("/providers", &[]).await?.into_iter().filter_map(|provider| {
         let text = |name| provider.get(name)?.as_str().map(str::to_owned);
         let private = provider.get("allow_private_network")?.as_bool()?;
         Some(Place::new(text("name")?, text("base_url")?, private))

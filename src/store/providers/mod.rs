@@ -22,7 +22,6 @@ use super::{
     audit::{NOTHING, tell},
     db::db,
     error::StoreError,
-    page::{Cursor, Page},
     schema::providers,
 };
 
@@ -153,28 +152,6 @@ impl Store {
             providers::table.order(providers::id).select(Row::as_select()).load(conn).await?
         })?;
         rows.into_iter().map(|row| Ok(row.open(self.sealer())?.card)).collect()
-    }
-
-    /// Providers in the order in which they were made.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] names the provider whose credential does not open.
-    pub async fn provider_list(
-        &self,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Page<Provider>, StoreError> {
-        let after = after.map_or(0, |cursor| cursor.0);
-        let rows: Vec<Row> = db!(self.engine(), read, conn => {
-            providers::table
-                .filter(providers::id.gt(after))
-                .order(providers::id)
-                .limit(Page::<Provider>::fetch(limit))
-                .select(Row::as_select())
-                .load(conn)
-                .await?
-        })?;
-        Page::new(rows, limit, |row| Cursor(row.id)).try_map(|row| row.open(self.sealer()))
     }
 
     /// Changes a provider, which gives it the next version, and returns the result.

@@ -17,6 +17,7 @@ use crate::{
     store::{
         error::StoreError,
         limits::LimitsDoc,
+        lists::{By, Rank, Ranked},
         schema::providers,
         text::Clean,
         types::{Amount, At, Json},
@@ -101,6 +102,22 @@ impl Row {
             created_at: self.created_at.0,
             updated_at: self.updated_at.0,
         })
+    }
+}
+
+impl Ranked for Row {
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn rank(&self, by: By) -> Rank {
+        match by {
+            By::Name => Rank::Text(self.name.clone()),
+            By::CreatedAt => Rank::At(self.created_at),
+            By::Priority => Rank::Number(self.priority.into()),
+            By::Weight => Rank::Number(self.weight.into()),
+            By::Id | By::ExpiresAt => Rank::None,
+        }
     }
 }
 

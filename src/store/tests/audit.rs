@@ -7,7 +7,7 @@ use actors::{
 };
 use serde_json::json;
 
-use super::{Backend, Rig, on_both, providers::provider, users_and_keys::named};
+use super::{Backend, Rig, lists::top, on_both, providers::provider, users_and_keys::named};
 use crate::{
     journal::balances::{BalancesAsk, EntryKind, LedgerEntry},
     store::{AuditFilter, Author, Deed, StoreError, UserChange},
@@ -101,7 +101,7 @@ async fn c26_no_change_without_its_line(rig: Rig) {
     store.delete_provider(id).await.unwrap_err();
     store.put_setting("billing", &json!({})).await.unwrap_err();
     rig.sql("ALTER TABLE elsewhere RENAME TO audit_log").await.unwrap();
-    assert_eq!(rig.store.users(None, 10).await.unwrap().items, [ann]);
+    assert_eq!(rig.store.users(top(10)).await.unwrap().items, [ann]);
     assert_eq!(rig.store.providers().await.unwrap().len(), 1);
     assert_eq!(rig.store.setting::<serde_json::Value>("billing").await.unwrap(), None);
 }

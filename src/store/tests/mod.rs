@@ -6,6 +6,7 @@ mod audit;
 mod console_sessions;
 mod idempotency;
 mod ledger;
+mod lists;
 mod migrations;
 mod outages;
 mod prices;

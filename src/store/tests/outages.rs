@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use actors::ledger::limits::Limits;
 
-use super::{Backend, Lock, Rig, on_both, sealer};
+use super::{Backend, Lock, Rig, lists::top, on_both, sealer};
 use crate::{
     config::{
         Secret,
@@ -79,7 +79,7 @@ async fn a_caller_that_hangs_up_leaves_a_working_store(rig: Rig) {
     let made = rig.store.create_user(user("last")).await.unwrap();
     assert_eq!(rig.store.user(made.id).await.unwrap(), made);
     // What was begun was carried out in full; it is only that nobody waited.
-    let users = rig.store.users(None, 100).await.unwrap().items;
+    let users = rig.store.users(top(100)).await.unwrap().items;
     assert!(users.iter().any(|user| user.name == "last"));
     if rig.backend == Backend::Sqlite {
         assert_eq!(users.len(), 41, "one writer, so all before the last are through");

@@ -10,7 +10,11 @@ use actors::{
 };
 use protocol::Format;
 
-use super::{Rig, on_both, sealer};
+use super::{
+    Rig,
+    lists::{behind, top},
+    on_both, sealer,
+};
 use crate::store::{NewProvider, ProviderChange, StoreError};
 
 on_both! {
@@ -191,8 +195,8 @@ async fn providers_are_listed_in_pages(rig: Rig) {
     for name in ["one", "two", "three"] {
         rig.store.create_provider(provider(name)).await.unwrap();
     }
-    let first = rig.store.provider_list(None, 2).await.unwrap();
-    let second = rig.store.provider_list(first.next, 2).await.unwrap();
+    let first = rig.store.provider_list(top(2)).await.unwrap();
+    let second = rig.store.provider_list(behind(first.next, 2)).await.unwrap();
     let ids: Vec<ProviderId> =
         first.items.iter().chain(&second.items).map(|provider| provider.card.id).collect();
     assert_eq!(ids.len(), 3);

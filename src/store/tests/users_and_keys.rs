@@ -7,10 +7,14 @@ use actors::{
 };
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
-use super::{Rig, digester, on_both};
+use super::{
+    Rig, digester,
+    lists::{behind, top},
+    on_both,
+};
 use crate::{
     secrets::digest::NewApiKey,
-    store::{Key, KeyChange, NewKey, NewUser, Role, Store, StoreError, User, UserChange},
+    store::{Key, KeyChange, KeyFilter, ListAsk, NewKey, NewUser, Role, Store, StoreError, User, UserChange},
 };
 
 on_both! {
@@ -43,7 +47,7 @@ pub(super) fn named(name: &str) -> NewUser {
     }
 }
 
-fn plain_key(name: &str) -> NewKey {
+pub(super) fn plain_key(name: &str) -> NewKey {
     let limits = Limits::default();
     NewKey { name: name.into(), groups: vec![], limits, expires_at: None, enabled: true, web_login: false }
 }
@@ -171,16 +175,16 @@ async fn lists_go_on_behind_the_last_row(rig: Rig) {
     for number in 0..5 {
         user(&rig.store, &format!("user {number}")).await;
     }
-    let first = rig.store.users(None, 2).await.unwrap();
+    let first = rig.store.users(top(2)).await.unwrap();
     assert_eq!(first.items.len(), 2);
     // A row that goes away in between hides no other.
     rig.store.delete_user(first.items[1].id).await.unwrap();
-    let second = rig.store.users(first.next, 2).await.unwrap();
+    let second = rig.store.users(behind(first.next, 2)).await.unwrap();
     let names: Vec<&str> = second.items.iter().map(|user| user.name.as_str()).collect();
     assert_eq!(names, ["user 2", "user 3"]);
-    let last = rig.store.users(second.next, 2).await.unwrap();
+    let last = rig.store.users(behind(second.next, 2)).await.unwrap();
     assert_eq!((last.items.len(), last.next), (1, None));
-    assert_eq!(rig.store.users(None, 4).await.unwrap().next, None, "a full last page is the last");
+    assert_eq!(rig.store.users(top(4)).await.unwrap().next, None, "a full last page is the last");
 }
 
 async fn a_user_takes_the_keys_along(rig: Rig) {
@@ -189,7 +193,9 @@ async fn a_user_takes_the_keys_along(rig: Rig) {
     let (stays, _) = key(&rig.store, &other, plain_key("k")).await;
     rig.store.delete_user(one.id).await.unwrap();
     assert!(rig.store.key(gone.id).await.is_err());
-    assert_eq!(rig.store.keys(other.id, None, 10).await.unwrap().items, [stays]);
+    let of_user =
+        ListAsk { filter: KeyFilter { user_id: Some(other.id), ..KeyFilter::default() }, ..top(10) };
+    assert_eq!(rig.store.keys(of_user).await.unwrap().items, [stays]);
     let next = user(&rig.store, "one").await;
     assert!(next.id > other.id, "the number of a removed user is not given out again");
 }
@@ -257,5 +263,5 @@ async fn c11_names_are_data_whatever_they_say(rig: Rig) {
         assert_eq!(rig.store.user(made.id).await.unwrap().name, name);
     }
     assert_eq!(user(&rig.store, "nul\0here").await.name, "nul\u{FFFD}here", "S15");
-    assert_eq!(rig.store.users(None, 100).await.unwrap().items.len(), 9);
+    assert_eq!(rig.store.users(top(100)).await.unwrap().items.len(), 9);
 }

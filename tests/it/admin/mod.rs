@@ -9,6 +9,7 @@ mod health;
 pub(crate) mod house;
 mod lifecycle;
 mod limits;
+mod lists;
 mod live;
 mod own;
 mod predecessor;

@@ -8,6 +8,7 @@ use crate::admin::house::{TestHouse, on_both};
 
 on_both! {
     a_predecessors_script_goes_on
+    users_are_searched_as_they_were
     what_is_wrong_is_told_in_the_predecessors_words
 }
 
@@ -72,6 +73,53 @@ async fn a_predecessors_script_goes_on(house: TestHouse) {
     act(&api, "providers/removeProvider", json!({"providerId": provider["id"]})).await;
     act(&api, "users/removeUser", json!({"userId": user})).await;
     assert_eq!(act(&api, "users/getUsers", json!({})).await, json!([]));
+}
+
+async fn users_are_searched_as_they_were(house: TestHouse) {
+    let api = Api::of(&house).await;
+    for body in [
+        json!({"name": "Bob", "tags": ["blue"], "dailyQuota": 9, "expiresAt": "2097-01-01"}),
+        json!({"name": "ann", "tags": ["red"], "dailyQuota": 10.5, "providerGroup": "vip"}),
+        json!({"name": "cy", "tags": ["blue", "x"], "isEnabled": false}),
+    ] {
+        act(&api, "users/addUser", body).await;
+    }
+    act(&api, "keys/addKey", json!({"userId": 3, "name": "ci", "providerGroup": "vip"})).await;
+    let found = async |body: Value| {
+        let page = act(&api, "users/getUsersBatch", body).await;
+        let names = page["users"].as_array().unwrap().iter();
+        (
+            names.map(|user| user["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
+            page["nextCursor"].clone(),
+        )
+    };
+    let names = async |body: Value| found(body).await.0;
+    assert_eq!(names(json!({})).await, ["Bob", "ann", "cy"]);
+    assert_eq!(names(json!({"searchTerm": "BLU"})).await, ["Bob", "cy"]);
+    assert_eq!(names(json!({"statusFilter": "active", "tagFilters": ["blue"]})).await, ["Bob"]);
+    assert_eq!(names(json!({"statusFilter": "disabled"})).await, ["cy"]);
+    assert_eq!(names(json!({"statusFilter": "all", "tagFilters": ["red", "x"]})).await, ["ann", "cy"]);
+    assert_eq!(names(json!({"keyGroupFilters": ["vip"]})).await, ["ann", "cy"], "by itself, and by a key");
+    assert_eq!(names(json!({"sortBy": "name", "sortOrder": "desc"})).await, ["cy", "Bob", "ann"]);
+    assert_eq!(
+        names(json!({"sortBy": "limitDailyUsd"})).await,
+        ["Bob", "ann", "cy"],
+        "as amounts, unset last"
+    );
+    assert_eq!(names(json!({"sortBy": "expiresAt"})).await, ["Bob", "ann", "cy"]);
+    let (first, next) = found(json!({"sortBy": "name", "limit": 2})).await;
+    assert_eq!(first, ["ann", "Bob"]);
+    assert_eq!(
+        found(json!({"sortBy": "name", "limit": 2, "cursor": next})).await,
+        (vec!["cy".into()], Value::Null)
+    );
+    let searched = act(&api, "users/searchUsers", json!({"keyword": "AN"})).await;
+    assert_eq!((searched.as_array().unwrap().len(), &searched[0]["name"]), (1, &json!("ann")));
+    let told = refused(&api, "users/getUsersBatch", json!({"sortBy": "mood"}), 400).await;
+    assert_eq!(
+        (&told["errorCode"], &told["errorParams"]["field"]),
+        (&json!("INVALID_FORMAT"), &json!("sortBy"))
+    );
 }
 
 async fn what_is_wrong_is_told_in_the_predecessors_words(house: TestHouse) {

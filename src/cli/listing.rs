@@ -1,0 +1,61 @@
+//! What lists of users, keys and providers are narrowed and ordered by.
+
+use clap::{Args, ValueEnum};
+
+/// What these lists have in common.
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// With this text in it, capitals or not.
+    #[arg(long, short, value_name = "TEXT")]
+    search: Option<String>,
+    /// In this group.
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
+    /// Only those that are turned on, or off.
+    #[arg(long, value_name = "BOOL")]
+    enabled: Option<bool>,
+    /// In the order of `name`, `created_at`, …; with a `-` in front from the last to the first.
+    #[arg(long, value_name = "MEMBER", allow_hyphen_values = true)]
+    sort: Option<String>,
+}
+
+/// How a user or a key stands.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Status {
+    /// Turned on, and its end has not come.
+    Active,
+    /// Active, and its end comes within a week.
+    Expiring,
+    /// Its end has come.
+    Expired,
+    /// Turned off.
+    Disabled,
+}
+
+impl Status {
+    /// As the API calls it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Expiring => "expiring",
+            Self::Expired => "expired",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl ListArgs {
+    /// As parameters, with those that only one noun has.
+    pub(super) fn query(
+        &self,
+        own: impl IntoIterator<Item = (&'static str, Option<String>)>,
+    ) -> Vec<(&'static str, String)> {
+        let common = [
+            ("q", self.search.clone()),
+            ("group", self.group.clone()),
+            ("enabled", self.enabled.map(|enabled| enabled.to_string())),
+            ("sort", self.sort.clone()),
+        ];
+        common.into_iter().chain(own).filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+}
