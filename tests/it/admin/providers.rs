@@ -181,14 +181,14 @@ async fn a_list_comes_in_pages(house: TestHouse) {
     let second = api.get(&format!("/api/v1/providers?limit=2&cursor={next}")).await.ok(200);
     assert_eq!(names(&second), ["c"]);
     assert_eq!(second["next_cursor"], Value::Null);
-    let wrong = api.get("/api/v1/providers?limit=0&cursor=x&sort=name").await.problem(422);
+    let wrong = api.get("/api/v1/providers?limit=0&cursor=x&order=name").await.problem(422);
     assert_eq!(
         wrong,
         [
             "invalid",
             "cursor: malformed: must be the `next_cursor` of an earlier page",
             "limit: out_of_range: must be a whole number from 1 to 500",
-            "sort: unknown: is no parameter here, or given more than once",
+            "order: unknown: is no parameter here, or given more than once",
         ]
     );
 }
