@@ -48,7 +48,7 @@ pub(super) fn behind<F: Default>(place: Option<Place>, limit: usize) -> ListAsk<
 /// What happens to the list between two of its pages.
 #[derive(Debug, Clone)]
 enum Meanwhile {
-    Comes(NewKey),
+    Comes(Box<NewKey>),
     Goes(Index),
 }
 
@@ -59,7 +59,10 @@ fn new_key() -> impl Strategy<Value = NewKey> {
 }
 
 fn meanwhile() -> impl Strategy<Value = Meanwhile> {
-    prop_oneof![new_key().prop_map(Meanwhile::Comes), any::<Index>().prop_map(Meanwhile::Goes)]
+    prop_oneof![
+        new_key().prop_map(|key| Meanwhile::Comes(Box::new(key))),
+        any::<Index>().prop_map(Meanwhile::Goes)
+    ]
 }
 
 fn epoch() -> DateTime<Utc> {
@@ -116,7 +119,7 @@ async fn keys_are_met_once_and_in_order_while_others_come_and_go(rig: Rig) {
                 // Through its text, as it travels.
                 start = Start::Behind(next.to_string().parse().unwrap());
                 match meanwhile.next().unwrap() {
-                    Meanwhile::Comes(key) => make(&rig.store, &owner, key).await,
+                    Meanwhile::Comes(key) => make(&rig.store, &owner, *key).await,
                     Meanwhile::Goes(which) => {
                         let goes = *which.get(&standing.iter().copied().collect::<Vec<_>>());
                         rig.store.delete_key(goes).await.unwrap();
