@@ -15,6 +15,7 @@ use crate::{
             TellCalendar, TellWaiting,
         },
     },
+    exports::Clerk,
     ids::{KeyId, ProviderId, UserId},
     ledger::{
         self,
@@ -116,6 +117,7 @@ pub struct Gateway {
     dispatcher: Mailbox<Dispatcher>,
     sessions: Mailbox<SessionTracker>,
     door: Mailbox<Door>,
+    exports: Mailbox<Clerk>,
     roster: Roster,
     clock: Clock,
     settings: Settings,
@@ -136,6 +138,10 @@ impl Gateway {
         let door =
             guard::start(thread, clock, short, "door".to_owned(), move |_, vitals| Door::new(clock, vitals));
         roster.enlist("door", "main", &door);
+        let exports = guard::start(thread, clock, short, "exports".to_owned(), move |context, vitals| {
+            Clerk::new(clock, vitals, context)
+        });
+        roster.enlist("exports", "main", &exports);
         let books = ledger::Parts {
             terms: Terms { longest_request, session_ttl },
             calendar: settings.calendar.clone(),
@@ -148,7 +154,7 @@ impl Gateway {
             Dispatcher::new(parts, vitals)
         });
         roster.enlist("dispatcher", "main", &dispatcher);
-        Self { dispatcher, sessions, door, roster, clock, settings }
+        Self { dispatcher, sessions, door, exports, roster, clock, settings }
     }
 
     /// Has the thread of the state actors watched for being held up.
@@ -219,6 +225,12 @@ impl Gateway {
     /// An attempt to sign in has succeeded.
     pub fn sign_in_succeeded(&self, leave: Leave) {
         self.door.tell(Succeeded(leave));
+    }
+
+    /// Who takes orders for exports, and knows how far each is.
+    #[must_use]
+    pub const fn exports(&self) -> &Mailbox<Clerk> {
+        &self.exports
     }
 
     /// What an account may use, has used and has reserved. None when there is no such provider.

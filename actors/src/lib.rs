@@ -6,6 +6,7 @@
 pub mod board;
 pub mod clock;
 pub mod dispatcher;
+pub mod exports;
 mod fault;
 pub mod gateway;
 pub mod ids;

@@ -16,6 +16,9 @@ pub const PICK: &str = "dispatcher.pick";
 /// The session tracker takes up a question; its name is `tracker`.
 pub const RESOLVE: &str = "session.resolve";
 
+/// The clerk of exports takes up an order; its name is `clerk`.
+pub const TAKE: &str = "exports.take";
+
 /// A ledger takes up the question whether there is room; its name is `user/1`.
 pub const RESERVE: &str = "ledger.reserve";
 /// A ledger takes up what a request has cost.
