@@ -28,6 +28,7 @@ use crate::{
     config::Config,
     current::Current,
     drain::Drain,
+    exports::Files,
     journal::{
         quarantine::Quarantine,
         recorder::{self, Recorder},
@@ -84,6 +85,7 @@ where
     let (recorder, writer) = recorder::recorder(foundation.store.clone(), quarantine, config.journal.clone())
         .context("journal")?;
     let writer = actix_web::rt::spawn(writer.run());
+    let files = Files::open(&config.data_dir).context("exports")?;
     let drain = Drain::default();
     let (tracer, exporter) = Tracer::new(&config.traces, &foundation.upstream);
     let exporter = exporter.map(|exporter| actix_web::rt::spawn(exporter.run()));
@@ -93,6 +95,7 @@ where
         recorder: recorder.clone(),
         drain: drain.clone(),
         tracer: tracer.clone(),
+        files,
     };
 
     let (rooms, handle, server) = server::open(plan, listener).await?;

@@ -10,6 +10,7 @@ pub mod current;
 pub mod demo;
 pub mod drain;
 pub mod events;
+pub mod exports;
 pub mod journal;
 pub mod logging;
 pub mod metrics;

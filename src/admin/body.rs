@@ -36,12 +36,17 @@ pub(super) enum Given<T> {
 }
 
 impl<T> Given<T> {
+    /// What was given, if something was.
+    pub(super) fn value(self) -> Option<T> {
+        match self {
+            Self::Absent | Self::Null => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+
     /// What counts in something new.
     pub(super) fn or(self, default: T) -> T {
-        match self {
-            Self::Absent | Self::Null => default,
-            Self::Value(value) => value,
-        }
+        self.value().unwrap_or(default)
     }
 
     /// What counts in something new, where an empty one does otherwise.

@@ -77,6 +77,10 @@ codes! {
         OutcomeUnknown = "outcome_unknown",
         /// More idempotency-keys than are kept.
         TooManyKeys = "too_many_keys",
+        /// More exports than there may be.
+        TooManyExports = "too_many_exports",
+        /// The export has no file: not yet, or it came to nothing.
+        ExportNotDone = "export_not_done",
         /// The body is larger than this route takes.
         BodyTooLarge = "body_too_large",
         /// The body is not declared as JSON.
@@ -117,6 +121,8 @@ impl Code {
             | Self::LargeChanges
             | Self::InProgress
             | Self::OutcomeUnknown
+            | Self::TooManyExports
+            | Self::ExportNotDone
             | Self::NoSession => StatusCode::CONFLICT,
             Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
             Self::TooManyKeys | Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
@@ -151,6 +157,8 @@ impl Code {
             Self::InProgress => "being done right now",
             Self::OutcomeUnknown => "begun, and not known whether done",
             Self::TooManyKeys => "too many idempotency-keys",
+            Self::TooManyExports => "too many exports",
+            Self::ExportNotDone => "the export has no file",
             Self::LargeChanges => "prices would move far",
             Self::PriceSourceFailed => "no price list came",
             Self::BodyTooLarge => "the body is too large",

@@ -168,7 +168,7 @@ pub(super) async fn simulate(admin: Data<Admin>, Body(body): Body<SimulateBody>)
     let key = KeyId(key);
     let (user, groups) = owner(&admin, key).await?;
     let operation = body.operation.or(Operation::Generate);
-    let session = body.session.map(|text| Some(text.0)).or(None);
+    let session = body.session.value().map(|text| text.0);
     // Like a real request: only what is a turn belongs to its conversation.
     let session = session.filter(|_| matches!(operation, Operation::Generate | Operation::Compact));
     let session = session.map(|text| session_of(key, format, &model, &text)).transpose()?;

@@ -16,6 +16,7 @@ mod body;
 mod configuration;
 pub mod error;
 mod events;
+mod exports;
 mod gate;
 mod keys;
 mod ledger;
@@ -79,6 +80,7 @@ use crate::{
     config::{Effective, console::ConsoleSettings},
     current::Current,
     events::Events,
+    exports::Exports,
     journal::recorder::Recorder,
     secrets::{admin_token::AdminToken, digest::Digester, session_token::SessionTokens},
     store::Store,
@@ -105,6 +107,7 @@ pub struct Admin {
     price_source: Option<PriceSource>,
     process: Vec<Effective>,
     events: Events,
+    exports: Exports,
     /// Held from a write until it is in force. Two writes side by side could otherwise read the tables in
     /// one order and publish them in the other, and a deleted key would come back.
     one_at_a_time: Mutex<()>,
@@ -141,6 +144,8 @@ pub struct Parts {
     pub process: Vec<Effective>,
     /// What tells those who listen.
     pub events: Events,
+    /// What writes exports.
+    pub exports: Exports,
 }
 
 /// A part of what is in force.
@@ -166,7 +171,7 @@ impl Admin {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { store, gateway, current, recorder, token, digester, sessions, .. } = parts;
-        let Parts { console, trusted_proxies, price_source, process, events, .. } = parts;
+        let Parts { console, trusted_proxies, price_source, process, events, exports, .. } = parts;
         let (one_at_a_time, behind) = (Mutex::default(), Default::default());
         Self {
             store,
@@ -182,6 +187,7 @@ impl Admin {
             price_source,
             process,
             events,
+            exports,
             one_at_a_time,
             refusals: Refusals::default(),
             process_id: uuid::Uuid::now_v7().to_string(),

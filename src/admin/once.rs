@@ -11,7 +11,7 @@ use actix_web::{
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
-        header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue},
+        header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION},
     },
     middleware::Next,
     web::{Bytes, Data},
@@ -137,7 +137,7 @@ fn given(answer: &HttpResponse<()>, body: &Bytes) -> Given {
     };
     Given {
         status: answer.status().as_u16(),
-        headers: [CONTENT_TYPE, ETAG].into_iter().filter_map(told).collect(),
+        headers: [CONTENT_TYPE, ETAG, LOCATION].into_iter().filter_map(told).collect(),
         body: (body.len() <= MAX_ANSWER).then(|| body.to_vec()),
     }
 }

@@ -98,13 +98,13 @@ struct Wish {
 pub(super) async fn reprice(admin: Data<Admin>, Signed(by): Signed, Body(body): Body<RepriceBody>) -> Answer {
     let wish = Wish {
         filter: RequestFilter {
-            from: body.from.map(|at| Some(at.0)).or(None),
-            to: body.to.map(|at| Some(at.0)).or(None),
-            model: body.model.map(|model| Some(model.0)).or(None),
-            provider_id: body.provider_id.map(|id| Some(ProviderId(id.0))).or(None),
+            from: body.from.value().map(|at| at.0),
+            to: body.to.value().map(|at| at.0),
+            model: body.model.value().map(|model| model.0),
+            provider_id: body.provider_id.value().map(|id| ProviderId(id.0)),
             ..RequestFilter::default()
         },
-        after: body.cursor.map(Some).or(None),
+        after: body.cursor.value(),
         limit: body.limit.map(|limit| limit.unsigned() as usize).or(PAGE),
         dry_run: body.dry_run.or(false),
         note: body.note.map(|text| text.0).or("repriced".to_owned()),

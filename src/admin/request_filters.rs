@@ -8,6 +8,7 @@ use actors::{
     money::Pico,
 };
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::{Admin, Answer, Principal, error::Problem, query::Query, schema::view, values};
 use crate::store::{Facet, RequestClass, RequestFilter, Tally};
@@ -42,6 +43,24 @@ pub(super) fn take(query: &mut Query) -> RequestFilter {
         to: query.take_moment("to"),
         min_cost: query.take("min_cost_usd", "an amount such as 0.25").map(|Dollars(amount)| amount),
     }
+}
+
+/// What a filter lets through, by the names of the parameters.
+pub(super) fn told(filter: &RequestFilter) -> Value {
+    let mut told = Map::new();
+    let mut tell = |name: &str, what: Option<Value>| told.extend(what.map(|what| (name.to_owned(), what)));
+    tell("user_id", filter.user_id.map(|id| json!(id)));
+    tell("key_id", filter.key_id.map(|id| json!(id)));
+    tell("provider_id", filter.provider_id.map(|id| json!(id)));
+    tell("model", filter.model.as_ref().map(|model| json!(model)));
+    tell("client", filter.client.as_ref().map(|client| json!(client)));
+    tell("status", filter.status.map(|status| json!(status)));
+    tell("class", filter.class.map(|class| json!(class.name())));
+    tell("session", filter.session.as_ref().map(|session| json!(session)));
+    tell("from", filter.from.map(|from| json!(from)));
+    tell("to", filter.to.map(|to| json!(to)));
+    tell("min_cost_usd", filter.min_cost.map(|cost| json!(cost)));
+    Value::Object(told)
 }
 
 /// Narrows a filter to what may be looked at; false where that is nothing.

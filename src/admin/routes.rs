@@ -18,7 +18,7 @@ use actix_web::{
 use super::{
     Right, audit, auth, billing, configuration,
     error::{Code, Problem},
-    events, gate, keys, ledger, lifecycle, live, me,
+    events, exports, gate, keys, ledger, lifecycle, live, me,
     openapi::{self, Asked, Asks},
     overview, price_import, prices, provider_prices, providers,
     query::Query,
@@ -141,6 +141,13 @@ fn table() -> Vec<Entry> {
         entry(GET,    "/api/v1/requests/filters",        Own,     request_filters::choices),
         entry(POST,   "/api/v1/requests/reprice",        Admin,   repricing::reprice),
         entry(GET,    "/api/v1/requests/{id}",           Own,     requests::show),
+
+        entry(POST,   "/api/v1/exports",                 Own,     exports::create),
+        entry(GET,    "/api/v1/exports",                 Own,     exports::list),
+        entry(GET,    "/api/v1/exports/{id}",            Own,     exports::show),
+        entry(DELETE, "/api/v1/exports/{id}",            Own,     exports::remove),
+        entry(GET,    "/api/v1/exports/{id}/file",       Own,     exports::file),
+
         entry(GET,    "/api/v1/sessions",                Read,    live::sessions),
         entry(DELETE, "/api/v1/sessions/{id}",           Operate, live::unbind),
         entry(GET,    "/api/v1/actors",                  Read,    live::actors),

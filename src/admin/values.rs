@@ -6,6 +6,7 @@ mod schemas;
 use std::collections::BTreeMap;
 
 use actors::{
+    exports::shelf::FileFormat,
     money::Money,
     pricing::Service,
     provider::{card::Kind, messages::SetBreaker},
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     current::billing::{BilledModel, WhenUnpriced},
     secrets::password::{FEWEST_CHARS, MOST_BYTES},
-    store::{MoneyRefusal, Role},
+    store::{MoneyRefusal, RequestClass, Role},
 };
 
 /// The longest name of a thing, in characters.
@@ -117,6 +118,9 @@ texts! {
     /// Any text of reasonable length.
     Text = |text| if text.len() > 10_000 { Err("must have at most 10000 bytes".to_owned()) } else { Ok(()) },
         {"type": "string", "maxLength": 10_000};
+    /// What something has to be called for a filter to let it through.
+    Term = |text| if (1..=1_000).contains(&text.len()) { Ok(()) } else { Err("must have 1 to 1000 bytes".to_owned()) },
+        {"type": "string", "minLength": 1, "maxLength": 1_000};
     /// A password to be set. What kinds of characters it has is nobody's business.
     NewPassword = |text| {
         if text.chars().count() < FEWEST_CHARS {
@@ -314,6 +318,8 @@ closed_sets! {
         Self::Refuse => "refuse",
     };
     Role: &Self::ALL, Self::name;
+    RequestClass: &Self::ALL, Self::name;
+    FileFormat: &Self::ALL, Self::name;
     SetBreaker: &[Self::Closed, Self::Open], |wish| match wish {
         Self::Closed => "closed",
         Self::Open => "open",

@@ -13,6 +13,7 @@ use crate::{
     current::Current,
     drain::Drain,
     events::{self, Events, Watch},
+    exports::{self, Exports, Files},
     journal::recorder::Recorder,
     metrics::{Metrics, meters::Meters},
     ops::{self, Ops},
@@ -33,6 +34,7 @@ pub(super) struct Plan {
     pub(super) recorder: Recorder,
     pub(super) drain: Drain,
     pub(super) tracer: Tracer,
+    pub(super) files: Files,
 }
 
 /// The rooms, made once, on the thread where the state actors shall live.
@@ -52,7 +54,7 @@ pub(super) struct Rooms {
 
 impl Rooms {
     pub(super) fn make(plan: Plan, state_thread: &ArbiterHandle) -> Self {
-        let Plan { config, foundation, recorder, drain, tracer } = plan;
+        let Plan { config, foundation, recorder, drain, tracer, files } = plan;
         let Foundation { store, key, token, new_admin_token, upstream, settings } = foundation;
         let events = Events::default();
         let process = config.describe().to_vec();
@@ -102,6 +104,7 @@ impl Rooms {
             drain,
         });
         actix_web::rt::spawn(watch.run());
+        let exports = Exports::new(gateway.exports().clone(), store.clone(), files, exports::quiet_thread());
         let admin = Data::new(Admin::new(admin::Parts {
             store: store.clone(),
             gateway: gateway.clone(),
@@ -114,6 +117,7 @@ impl Rooms {
             trusted_proxies: config.server.trusted_proxies,
             process,
             events,
+            exports,
             price_source: config.prices.source_url.map(|url| Fetch::new(&upstream, url)),
         }));
         Self { proxy, admin, ops, metrics, upstream, gateway, store, current, digester, new_admin_token }

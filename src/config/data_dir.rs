@@ -1,4 +1,4 @@
-//! The directory for files of ours: the SQLite database, the sealing key, the quarantine.
+//! The directory for files of ours: the SQLite database, the sealing key, the quarantine, exports.
 
 use std::{
     fs, io,

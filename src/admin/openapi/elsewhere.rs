@@ -2,7 +2,7 @@
 
 use actors::{
     dispatcher::decisions::Decision,
-    ids::{KeyId, ProviderId, RequestId, UserId},
+    ids::{ExportId, KeyId, ProviderId, RequestId, UserId},
     ledger::{limits::AccountId, view::Gauge},
     money::{Money, Pico},
     pricing::{Price, Rates, Service, Terms, Tier},
@@ -28,7 +28,7 @@ use crate::{
 
 plain! {
     ProviderId, KeyId, UserId => {"type": "integer", "format": "int64"};
-    RequestId => {"type": "string", "format": "uuid"};
+    RequestId, ExportId => {"type": "string", "format": "uuid"};
     SessionId, AccountId => {"type": "string"};
     Money, Pico => {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"};
     Condition => {"type": "string", "enum": ["running", "quarantined", "silent"]};

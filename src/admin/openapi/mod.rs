@@ -102,7 +102,9 @@ fn operation(book: &mut Book, route: (&Method, &str, Right), asked: Asked, told:
         told.parameters.iter().map(|(name, schema)| json!({"name": name, "in": "query", "schema": schema}));
     let mut yes = json!({"description": "Done."});
     if let Some(answer) = told.answer {
-        yes["content"] = json!({told.media: {"schema": answer(book)}});
+        let schema = answer(book);
+        yes["content"] =
+            told.media.iter().map(|media| ((*media).to_owned(), json!({"schema": schema}))).collect();
     }
     let mut responses = Map::from_iter([(told.status.to_string(), yes)]);
     responses.extend(refusals(method, pattern, &asked, told));

@@ -8,7 +8,8 @@ use super::super::statistics::{MOST_SUBJECTS, SUBJECTS};
 use super::super::{
     audit, auth, billing, configuration,
     error::Code,
-    events, keys, ledger, lifecycle, live, me, overview, price_import, prices, provider_prices, providers,
+    events, exports, keys, ledger, lifecycle, live, me, overview, price_import, prices, provider_prices,
+    providers,
     query::{LARGEST_PAGE, Listed, MOST_WORDS, PAGE},
     quotas, repricing, request_filters, requests,
     schema::{Book, Schema},
@@ -31,8 +32,8 @@ pub(super) struct Told {
     pub(super) summary: &'static str,
     /// The status of a yes.
     pub(super) status: u16,
-    /// The media type of a yes.
-    pub(super) media: &'static str,
+    /// The media types of a yes.
+    pub(super) media: &'static [&'static str],
     /// The schema of a yes; none where there is no body.
     pub(super) answer: Option<fn(&mut Book) -> Value>,
     /// Parameters, with the schema of each.
@@ -49,7 +50,7 @@ fn told<H>(_: H, summary: &'static str) -> Told {
         handler: type_name::<H>(),
         summary,
         status: 204,
-        media: "application/json",
+        media: &["application/json"],
         answer: None,
         parameters: Vec::new(),
         places: Vec::new(),
@@ -63,9 +64,14 @@ impl Told {
         Self { status: 200, answer: Some(T::schema), ..self }
     }
 
-    /// It answers with a text in a form of its own.
-    fn writes(self, media: &'static str) -> Self {
+    /// It answers with a text in one of these forms.
+    fn writes(self, media: &'static [&'static str]) -> Self {
         Self { media, ..self.gives::<String>() }
+    }
+
+    /// It begins a `T`, which takes a while.
+    fn takes_in<T: Schema>(self) -> Self {
+        Self { status: 202, ..self.gives::<T>() }
     }
 
     /// It makes a `T`.
@@ -151,6 +157,10 @@ fn moment() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
+fn uuid() -> Value {
+    json!({"type": "string", "format": "uuid"})
+}
+
 fn flag() -> Value {
     json!({"type": "boolean", "default": false})
 }
@@ -232,7 +242,7 @@ pub(super) fn all() -> Vec<Told> {
         told(settings::update, "Change the settings of the system").gives::<settings::View>(),
 
         told(configuration::show, "Show every setting in force and where it came from").gives::<configuration::View<'static>>(),
-        told(events::listen, "Follow what happens: a snapshot, then changes").by("topics", text()).writes("text/event-stream"),
+        told(events::listen, "Follow what happens: a snapshot, then changes").by("topics", text()).writes(&["text/event-stream"]),
 
         told(quotas::show, "Show what an account may use and has used").place("kind", kinds()).gives::<quotas::View>(),
         told(quotas::reset, "Empty windows: they count from now on").place("kind", kinds()).gives::<quotas::View>(),
@@ -293,12 +303,19 @@ pub(super) fn all() -> Vec<Told> {
         told(request_filters::choices, "Show what filters of requests can be set to").gives::<request_filters::ChoicesView>(),
         told(repricing::reprice, "Charge requests that had no price, at the prices of now").gives::<repricing::Report>(),
         told(requests::show, "Show a request with attempts, decision chain, usage and cost")
-            .place("id", json!({"type": "string", "format": "uuid"})).gives::<requests::WholeView>(),
+            .place("id", uuid()).gives::<requests::WholeView>(),
+        told(exports::create, "Order a file of the requests that these filters let through")
+            .may(Code::NotFound).may(Code::TooManyExports).takes_in::<exports::View>(),
+        told(exports::list, "List the exports, the latest first").lists::<exports::View>(),
+        told(exports::show, "Show how far an export is").place("id", uuid()).gives::<exports::View>(),
+        told(exports::remove, "Cancel an export under way, remove one that has ended").place("id", uuid()),
+        told(exports::file, "Fetch the file of an export that is done").place("id", uuid())
+            .may(Code::ExportNotDone).writes(&exports::MEDIA),
         told(live::sessions, "List conversations and the providers they are bound to").limited().lists::<live::BindingView>(),
         told(live::unbind, "Forget a conversation's binding").place("id", text()),
         told(live::actors, "List the actors").lists::<live::ActorView>(),
         told(live::actor, "Show an actor").gives::<live::ActorView>(),
-        told(metrics::show, "Show all metrics in Prometheus' text format").writes("text/plain"),
+        told(metrics::show, "Show all metrics in Prometheus' text format").writes(&["text/plain"]),
         told(live::simulate, "Show the decision that would be made").gives::<Decision>(),
     ]
 }

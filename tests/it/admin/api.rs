@@ -30,6 +30,8 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) text: String,
+    /// What `text` is made of, where it is none.
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Api {
@@ -88,11 +90,11 @@ impl Api {
         // A stream of events has no end to wait for.
         let is_endless = headers.contains(&("content-type".to_owned(), "text/event-stream".to_owned()));
         let body = if is_endless { Vec::new() } else { read_body(response).await.to_vec() };
-        let text = String::from_utf8(body).unwrap();
+        let text = String::from_utf8_lossy(&body).into_owned();
         for secret in &*self.secrets.borrow() {
             assert!(!text.contains(secret), "a secret was shown: {text}");
         }
-        Reply { status, headers, text }
+        Reply { status, headers, text, bytes: body }
     }
 
     pub(super) async fn get(&self, path: &str) -> Reply {

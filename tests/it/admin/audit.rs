@@ -233,6 +233,14 @@ async fn c26_every_change_leaves_a_line(house: TestHouse) {
     assert_eq!((&line["before"]["name"], &line["after"]), (&json!("anna"), &none));
     walk.told((delete, "/providers/{id}", "/providers/1", none), "provider.delete", "provider/1").await;
 
+    let (made, line) =
+        walk.step(Method::POST, "/api/v1/exports", "/api/v1/exports", json!({"format": "csv"})).await;
+    let export = format!("export/{}", made["id"].as_str().unwrap());
+    assert_eq!((&line["action"], &line["subject"]), (&json!("export.create"), &json!(export)));
+    assert_eq!(line["after"], json!({"format": "csv", "filter": {}}));
+    let path = format!("/{}", export.replace("export/", "exports/"));
+    walk.told((Method::DELETE, "/exports/{id}", &path, Value::Null), "export.delete", &export).await;
+
     walk.told((Method::DELETE, "/trash/{kind}/{id}", "/trash/user/1", Value::Null), "user.purge", "user/1")
         .await;
 

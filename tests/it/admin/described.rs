@@ -137,6 +137,12 @@ async fn answers_are_as_they_are_described() {
     for path in ["/requests", "/requests/totals", "/requests/filters"] {
         step(&get, path, Value::Null).await;
     }
+    let order = json!({"format": "csv", "user_id": 1, "class": "ok", "status": 200, "min_cost_usd": "0.5"});
+    let export = step(&post, "/exports", order).await["id"].as_str().unwrap().to_owned();
+    step(&get, "/exports", Value::Null).await;
+    walk.step(get.clone(), "/api/v1/exports/{id}", &format!("/api/v1/exports/{export}"), None).await;
+    step(&get, "/exports/{id}/file", Value::Null).await;
+    step(&delete, "/exports/{id}", Value::Null).await;
     step(&post, "/requests/reprice", json!({"dry_run": true, "limit": 5})).await;
     step(&get, "/requests/{id}", Value::Null).await;
     step(&delete, "/sessions/{id}", Value::Null).await;

@@ -54,6 +54,7 @@ async fn an_opened_breaker_shows_in_the_actor_and_in_the_decision_that_would_be(
         [
             r#""dispatcher"/"main""#,
             r#""door"/"main""#,
+            r#""exports"/"main""#,
             r#""provider"/"one""#,
             r#""provider"/"two""#,
             r#""session_tracker"/"main""#

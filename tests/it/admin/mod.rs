@@ -5,6 +5,7 @@ mod audit;
 mod concurrent;
 mod configuration;
 mod described;
+mod exports;
 mod health;
 pub(crate) mod house;
 mod lifecycle;

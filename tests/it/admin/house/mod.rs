@@ -17,6 +17,7 @@ use pointsman::{
     current::Current,
     drain::Drain,
     events::Events,
+    exports::{Exports, Files},
     journal::{
         quarantine::Quarantine,
         recorder::{self, JournalSettings, Recorder},
@@ -48,7 +49,7 @@ pub(crate) struct TestHouse {
     pub(crate) recorder: Recorder,
     pub(crate) drain: Drain,
     settings: StoreSettings,
-    _directory: TempDir,
+    pub(crate) directory: TempDir,
 }
 
 impl TestHouse {
@@ -77,7 +78,7 @@ impl TestHouse {
             recorder,
             drain: Drain::default(),
             settings,
-            _directory: directory,
+            directory,
         }
     }
 
@@ -137,11 +138,18 @@ impl TestHouse {
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             process: config.describe().to_vec(),
             events: Events::default(),
+            exports: self.exports(),
             price_source: url.map(|url| {
                 let settings = upstream::Settings::new(None).unwrap();
                 Fetch::new(&settings, url.parse().unwrap())
             }),
         }))
+    }
+
+    /// What writes the exports of this house, on the thread of the test.
+    fn exports(&self) -> Exports {
+        let (clerk, files) = (self.gateway.exports().clone(), Files::open(self.directory.path()).unwrap());
+        Exports::new(clerk, self.store.clone(), files, actix::Arbiter::current())
     }
 
     /// What shows the metrics of this house.
