@@ -49,13 +49,7 @@ impl Backup {
         let config = config::load(&self.settings.clone().into())
             .map_err(|error| Failure::new(Exit::No, format!("configuration: {error}")))?;
         let file = &self.file;
-        if file.exists() && !self.force {
-            return Err(Failure::new(
-                Exit::Conflict,
-                format!("{}: exists; --force replaces it", file.display()),
-            ));
-        }
-        let draft = draft(file)?;
+        let draft = draft(file, self.force)?;
         let made = match &config.store.url {
             StoreUrl::Sqlite(database) => sqlite(&out, database, &draft).await,
             StoreUrl::Postgres(url) => postgres(&out, url, &draft).await,
@@ -72,8 +66,12 @@ impl Backup {
     }
 }
 
-/// Beside its final place, so that the name only ever means a whole backup.
-fn draft(file: &Path) -> Result<PathBuf, Failure> {
+/// Beside its final place, so that the name only ever means a whole file. Refused where one is there already, unless
+/// it may be replaced.
+pub(super) fn draft(file: &Path, replace: bool) -> Result<PathBuf, Failure> {
+    if file.exists() && !replace {
+        return Err(Failure::new(Exit::Conflict, format!("{}: exists; --force replaces it", file.display())));
+    }
     let name =
         file.file_name().ok_or_else(|| Failure::usage(format!("{}: not a file name", file.display())))?;
     let draft = file.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));

@@ -2,7 +2,10 @@
 
 use std::cell::OnceCell;
 
-use actors::provider::card::{Card, Timeouts};
+use actors::{
+    ids::ProviderId,
+    provider::card::{Card, Timeouts},
+};
 use awc::http::{
     Method, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
@@ -17,10 +20,14 @@ use super::{
     exit::{Exit, Failure},
     remote::Remote,
 };
-use crate::upstream::{self, Clients, Fault, Outgoing, fetch};
+use crate::upstream::{self, Clients, Fault, Incoming, Outgoing, fetch};
 
 /// What stays as it is within a segment of a path, or within a value of a query.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// What downloads go by: the same server, with other time limits.
+const DOWNLOADS: ProviderId = ProviderId(1);
+const LONGEST_DOWNLOAD_MS: u64 = 24 * 3_600_000;
 
 /// Speaks with one server.
 pub(super) struct Client {
@@ -93,16 +100,18 @@ impl Client {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<Reply, Failure> {
-        self.try_ask(method, path, body).await.map_err(|fault| {
-            let server = &self.server;
-            let hint = match fault {
-                Fault::Tls(upstream::TlsFault::UnknownIssuer) => "; --ca names whom else to trust",
-                Fault::Tls(upstream::TlsFault::Handshake) => "; does it speak https?",
-                Fault::Connect => "; is the server running, and is --server right?",
-                _ => "",
-            };
-            Failure::new(Exit::Unreachable, format!("{server}: {fault}{hint}"))
-        })
+        self.try_ask(method, path, body).await.map_err(|fault| self.unreachable(fault))
+    }
+
+    fn unreachable(&self, fault: Fault) -> Failure {
+        let server = &self.server;
+        let hint = match fault {
+            Fault::Tls(upstream::TlsFault::UnknownIssuer) => "; --ca names whom else to trust",
+            Fault::Tls(upstream::TlsFault::Handshake) => "; does it speak https?",
+            Fault::Connect => "; is the server running, and is --server right?",
+            _ => "",
+        };
+        Failure::new(Exit::Unreachable, format!("{server}: {fault}{hint}"))
     }
 
     /// The same, with what went wrong on the way.
@@ -112,6 +121,17 @@ impl Client {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<Reply, Fault> {
+        whole(self.begin(&self.card, method, path, body).await?).await
+    }
+
+    /// The same as far as the head of the answer.
+    async fn begin(
+        &self,
+        card: &Card,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<Incoming, Fault> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(token) = self.token.get() {
@@ -127,12 +147,7 @@ impl Client {
             body: body.unwrap_or_default(),
             deadline: None,
         };
-        let mut incoming = self.clients.send(&self.card, outgoing).await?;
-        let mut body = BytesMut::new();
-        while let Some(chunk) = incoming.body.next().await {
-            body.extend_from_slice(&chunk?);
-        }
-        Ok(Reply { status: incoming.status, body: body.freeze() })
+        self.clients.send(card, outgoing).await
     }
 
     /// Asks below `/api/v1`; everything but a 2xx is a failure.
@@ -146,10 +161,38 @@ impl Client {
         if reply.status.is_success() { Ok(reply) } else { Err(reply.refusal()) }
     }
 
+    /// Reads a file below `/api/v1` piece by piece, however long all of it takes.
+    pub(super) async fn download(
+        &self,
+        path: &str,
+        mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<(), Failure> {
+        let mut card = self.card.clone();
+        (card.id, card.timeouts.total_ms) = (DOWNLOADS, LONGEST_DOWNLOAD_MS);
+        let told = |fault| self.unreachable(fault);
+        let mut incoming =
+            self.begin(&card, Method::GET, &format!("/api/v1{path}"), None).await.map_err(told)?;
+        if !incoming.status.is_success() {
+            return Err(whole(incoming).await.map_err(told)?.refusal());
+        }
+        while let Some(piece) = incoming.body.next().await {
+            take(&piece.map_err(told)?)?;
+        }
+        Ok(())
+    }
+
     /// Reads.
     pub(super) async fn get(&self, path: &str) -> Result<Reply, Failure> {
         self.api(Method::GET, path, None).await
     }
+}
+
+async fn whole(mut incoming: Incoming) -> Result<Reply, Fault> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = incoming.body.next().await {
+        body.extend_from_slice(&chunk?);
+    }
+    Ok(Reply { status: incoming.status, body: body.freeze() })
 }
 
 impl Reply {

@@ -11,6 +11,7 @@ mod desk;
 mod doctor;
 mod drain;
 mod exit;
+mod export;
 mod fields;
 mod generate;
 mod key;
@@ -136,6 +137,7 @@ async fn run(cli: Cli) -> Done {
     match cli.command {
         // These listen to signals themselves.
         Command::Serve { settings, demo } => process::serve(settings, demo).await,
+        Command::Request(export @ request::Request::Export(_)) => export.run(&cli.remote).await,
         other => tokio::select! {
             done = answer(other, &cli.remote) => done,
             _ = tokio::signal::ctrl_c() => Err(Failure::told(Exit::Interrupted)),

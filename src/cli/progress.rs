@@ -25,11 +25,20 @@ pub(super) fn spinner(out: &Output, text: &str) -> ProgressBar {
 
 /// Something that takes long, of which so many bytes are to be done.
 pub(super) fn bytes(out: &Output, text: &str, total: u64) -> ProgressBar {
+    bar(out, text, total, "{msg} {bar:30} {bytes}/{total_bytes} {elapsed}")
+}
+
+/// The same in rows; how many there are is told later.
+pub(super) fn rows(out: &Output, text: &str) -> ProgressBar {
+    bar(out, text, 0, "{msg} {bar:30} {human_pos}/{human_len} rows {elapsed}")
+}
+
+fn bar(out: &Output, text: &str, total: u64, template: &str) -> ProgressBar {
     if out.quiet {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(total).with_message(text.to_owned());
-    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {elapsed}") {
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.enable_steady_tick(TICK);

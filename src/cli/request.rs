@@ -1,11 +1,12 @@
 //! `request`: what happened, and what happens right now.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
     client::escaped,
-    desk::{Desk, PageArgs},
+    desk::{Desk, PageArgs, with_query},
     exit::Done,
+    export::Export,
     remote::Remote,
     table::{Column, column},
     tail,
@@ -39,15 +40,20 @@ pub(super) enum Request {
     Ls {
         #[command(flatten)]
         filter: Filter,
-        /// Begun then or later, as in 2030-01-31T12:00:00Z.
-        #[arg(long, value_name = "TIME")]
-        from: Option<String>,
-        /// Begun before.
-        #[arg(long, value_name = "TIME")]
-        to: Option<String>,
+        #[command(flatten)]
+        period: Period,
         #[command(flatten)]
         page: PageArgs,
     },
+    /// Show how many they are, and what they came to.
+    Totals {
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        period: Period,
+    },
+    /// Write them to a file that spreadsheets read. An interrupt cancels it.
+    Export(Export),
     /// Show one with its attempts, decisions, usage and price.
     Show {
         /// Its id, as in the header x-pointsman-request-id.
@@ -87,6 +93,46 @@ pub(super) struct Filter {
     /// Of this conversation.
     #[arg(long)]
     session: Option<String>,
+    /// With this program, as in claude-cli.
+    #[arg(long)]
+    client: Option<String>,
+    /// That went so.
+    #[arg(long)]
+    class: Option<Class>,
+    /// That cost so many dollars or more.
+    #[arg(long, value_name = "USD")]
+    min_cost_usd: Option<String>,
+}
+
+/// How a request went.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Class {
+    /// A whole answer came.
+    Ok,
+    /// It failed.
+    Error,
+    /// The caller did not stay.
+    Left,
+}
+
+/// When they began.
+#[derive(Debug, Args)]
+pub(super) struct Period {
+    /// Begun then or later, as in 2030-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Begun before.
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+}
+
+impl Period {
+    /// As parameters.
+    pub(super) fn query(&self) -> impl Iterator<Item = (&'static str, String)> {
+        [("from", &self.from), ("to", &self.to)]
+            .into_iter()
+            .filter_map(|(name, time)| Some((name, time.clone()?)))
+    }
 }
 
 impl Filter {
@@ -108,6 +154,10 @@ impl Filter {
         query.extend(self.model.clone().map(|model| ("model", model)));
         query.extend(self.status.map(|status| ("status", status.to_string())));
         query.extend(self.session.clone().map(|session| ("session", session)));
+        query.extend(self.client.clone().map(|client| ("client", client)));
+        let class = self.class.and_then(|class| Some(class.to_possible_value()?.get_name().to_owned()));
+        query.extend(class.map(|class| ("class", class)));
+        query.extend(self.min_cost_usd.clone().map(|cost| ("min_cost_usd", cost)));
         Ok(query)
     }
 }
@@ -116,12 +166,18 @@ impl Request {
     pub(super) async fn run(self, remote: &Remote) -> Done {
         let desk = Desk::open(remote)?;
         match self {
-            Self::Ls { filter, from, to, page } => {
+            Self::Ls { filter, period, page } => {
                 let mut query = filter.query(&desk).await?;
-                query.extend(from.map(|from| ("from", from)));
-                query.extend(to.map(|to| ("to", to)));
+                query.extend(period.query());
                 desk.out.list(&desk.list("/requests", &query, &page).await?, COLUMNS, "/id")
             }
+            Self::Totals { filter, period } => {
+                let mut query = filter.query(&desk).await?;
+                query.extend(period.query());
+                let reply = desk.client.get(&with_query("/requests/totals", &query)).await?;
+                desk.out.object(&reply.body, "/requests")
+            }
+            Self::Export(export) => export.run(&desk).await,
             Self::Show { request } => {
                 let reply = desk.client.get(&format!("/requests/{}", escaped(&request))).await?;
                 desk.out.object(&reply.body, "/id")
