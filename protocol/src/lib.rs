@@ -21,6 +21,7 @@ pub mod openai_chat;
 mod openai_responses;
 
 pub mod call;
+pub mod client;
 pub mod edit;
 pub mod failure;
 pub mod family;
@@ -36,6 +37,7 @@ pub mod usage;
 
 pub use body::{MAX_COUNT, MAX_MODEL_BYTES, MAX_NESTING, Malformed};
 pub use call::{Call, SessionMark, Streaming};
+pub use client::Client;
 pub use family::family;
 pub use format::{Format, Operation};
 pub use reading::Reading;

@@ -15,6 +15,7 @@ pub(crate) fn body(refusal: &Refusal) -> (u16, Value) {
     match refusal.reason {
         // A 404 is shown at once, a 403 tried six times.
         Reason::ForbiddenModel => (404, object("invalid_request_error", Some("model_not_found"))),
+        Reason::Forbidden => (404, object("invalid_request_error", Some("permission_denied"))),
         Reason::SpendLimit | Reason::PaymentRequired => {
             let mut body = object("usage_limit_reached", Some("usage_limit_reached"));
             if let Some(at) = refusal.resets_at_unix {
