@@ -16,6 +16,7 @@ pub mod permits;
 pub mod ports;
 pub mod pricing;
 pub mod provider;
+pub mod restrictions;
 pub mod session;
 pub mod sign_in;
 pub mod supervisor;

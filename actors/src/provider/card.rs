@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use protocol::Format;
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::ProviderId, ledger::limits::Limits, money::Money};
+use crate::{ids::ProviderId, ledger::limits::Limits, money::Money, restrictions::holds_model};
 
 /// The group of callers and providers for whom no group was named.
 const DEFAULT_GROUP: &str = "default";
@@ -60,11 +60,7 @@ impl Card {
     /// Whether this provider may be asked for `model`.
     #[must_use]
     pub fn serves_model(&self, model: &str) -> bool {
-        self.allowed_models.is_empty()
-            || self.allowed_models.iter().any(|allowed| match allowed.strip_suffix('*') {
-                Some(prefix) => model.starts_with(prefix),
-                None => allowed == model,
-            })
+        holds_model(&self.allowed_models, model)
     }
 
     /// Whether callers of these groups may use this provider. Whoever names no group is in the default
