@@ -15,6 +15,7 @@ use actors::{
     ledger::limits::Limits,
     money::Pico,
     provider::outcome::Outcome,
+    restrictions::Restrictions,
 };
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -124,6 +125,7 @@ async fn fill_users(store: &Store, dice: &mut StdRng, users: u64) -> anyhow::Res
             groups: groups.clone(),
             tags: vec![format!("cost centre {}", dice.random_range(0..400_u32))],
             limits: Limits::default(),
+            restrictions: Restrictions::default(),
             expires_at: ends,
             enabled: dice.random_bool(0.9),
         };
@@ -132,6 +134,7 @@ async fn fill_users(store: &Store, dice: &mut StdRng, users: u64) -> anyhow::Res
             name: ["laptop", "ci", "default"][dice.random_range(0..3)].to_owned(),
             groups,
             limits: Limits::default(),
+            restrictions: Restrictions::default(),
             expires_at: ends,
             enabled: true,
             web_login: false,

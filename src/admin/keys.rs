@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web::Data};
 use actors::{
     ids::{KeyId, UserId},
     ledger::limits::Limits,
+    restrictions::{Restrictions, clients::ClientPattern},
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -16,8 +17,9 @@ use super::{
     error::Problem,
     limits::{LimitsBody, LimitsView},
     query::{Id, Listed, Query},
+    restrictions::{Clients, onto},
     schema::view,
-    values::{List, Moment, Name, names},
+    values::{List, ModelPattern, Moment, Name, names},
     versions::{IfMatch, told},
 };
 use crate::{
@@ -36,6 +38,12 @@ body! {
         groups: List<Name>,
         /// Bounds on what may be consumed with it.
         limits: LimitsBody,
+        /// Models that may be asked for; none means all.
+        allowed_models: List<ModelPattern>,
+        /// Programs that may be used; none means all.
+        allowed_clients: Clients,
+        /// Programs that may not be used, whatever is allowed.
+        blocked_clients: Clients,
         /// Whether it may log in to the console.
         web_login: bool,
         /// Whether it is accepted at all.
@@ -57,6 +65,9 @@ view! {
         last_four: String,
         groups: Vec<String>,
         limits: LimitsView,
+        allowed_models: Vec<String>,
+        allowed_clients: Vec<ClientPattern>,
+        blocked_clients: Vec<ClientPattern>,
         expires_at: Option<DateTime<Utc>>,
         enabled: bool,
         web_login: bool,
@@ -89,6 +100,9 @@ impl From<Key> for View {
             last_four: key.last_four,
             groups: key.groups,
             limits: key.limits.into(),
+            allowed_models: key.restrictions.allowed_models,
+            allowed_clients: key.restrictions.clients.allowed,
+            blocked_clients: key.restrictions.clients.blocked,
             expires_at: key.expires_at,
             enabled: key.enabled,
             web_login: key.web_login,
@@ -129,6 +143,12 @@ pub(super) async fn create(
         name: name.map(|name| name.0).unwrap_or_default(),
         groups: body.groups.map(names).or(Vec::new()),
         limits: body.limits.map(|limits| limits.onto(Limits::default())).or(Limits::default()),
+        restrictions: onto(
+            body.allowed_models,
+            body.allowed_clients,
+            body.blocked_clients,
+            Restrictions::default(),
+        ),
         expires_at: body.expires_at.map(|at| Some(at.0)).or(None),
         enabled: body.enabled.or(true),
         web_login: body.web_login.or(false),
@@ -206,6 +226,12 @@ async fn apply(store: &Store, me: &Principal, id: KeyId, body: KeyBody) -> Resul
         name: name.map(|name| name.0),
         groups: body.groups.map(names).change(Vec::new()),
         limits: body.limits.map(|limits| limits.onto(has)).change(Limits::default()),
+        restrictions: Some(onto(
+            body.allowed_models,
+            body.allowed_clients,
+            body.blocked_clients,
+            key.restrictions,
+        )),
         expires_at: body.expires_at.map(|at| Some(at.0)).change(None),
         enabled: body.enabled.change(true),
         web_login: body.web_login.change(false),

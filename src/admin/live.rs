@@ -4,16 +4,18 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 use actors::{
     dispatcher::{
         PROVIDER,
+        decisions::Decision,
         messages::{Ask, CallerLimits},
     },
-    ids::{KeyId, ProviderId, RequestId, UserId},
+    ids::{KeyId, ProviderId, RequestId},
     ledger::claim::Estimate,
     provider::messages::SetBreaker,
+    restrictions::{CallerRules, Restricted},
     session::{id::SessionId, messages::SessionView},
     supervisor::{Snapshot, Undelivered},
 };
 use percent_encoding::percent_decode_str;
-use protocol::{Format, Operation};
+use protocol::{Client, Format, Operation};
 use serde::Serialize;
 use serde_json::json;
 
@@ -26,7 +28,7 @@ use super::{
     schema::view,
     values::{Model, RowId, Text},
 };
-use crate::store::{Deed, StoreError};
+use crate::store::{Deed, Key, StoreError, User};
 
 body! {
     /// What to do with a breaker.
@@ -49,6 +51,8 @@ body! {
         key_id: RowId = required,
         /// A conversation: its id as sessions and requests show it, or the name the client gives it.
         session: Text,
+        /// How the client names itself; without it, rules about clients are left out.
+        user_agent: Text,
     }
 }
 
@@ -60,6 +64,17 @@ view! {
         snapshot: Snapshot,
         /// Requests it is holding; none for those that hold none.
         in_flight: Option<u64>,
+    }
+}
+
+view! {
+    /// The decision that would be made.
+    #[derive(Serialize)]
+    pub(super) struct Simulated {
+        #[serde(flatten)]
+        decision: Decision,
+        /// Why it would not come to a decision, where the caller's own restrictions stand in the way.
+        refused: Option<String>,
     }
 }
 
@@ -165,8 +180,14 @@ pub(super) async fn simulate(admin: Data<Admin>, Body(body): Body<SimulateBody>)
     let (Some(format), Some(Model(model)), Some(RowId(key))) = (format, model, key) else {
         return Err(Problem::internal("a required member is missing and was not told"));
     };
-    let key = KeyId(key);
-    let (user, groups) = owner(&admin, key).await?;
+    let (key, user) = owner(&admin, KeyId(key)).await?;
+    let client = body.user_agent.map(|text| Some(Client::like(&text.0))).or(None);
+    if let Err(restricted) = admit(&key, &user, &model, client.as_ref()) {
+        let decision = Decision { attempt: 1, ..Decision::default() };
+        return Ok(HttpResponse::Ok().json(Simulated { decision, refused: Some(restricted.to_string()) }));
+    }
+    let groups = if key.groups.is_empty() { user.groups } else { key.groups };
+    let (key, user) = (key.id, user.id);
     let operation = body.operation.or(Operation::Generate);
     let session = body.session.value().map(|text| text.0);
     // Like a real request: only what is a turn belongs to its conversation.
@@ -188,21 +209,27 @@ pub(super) async fn simulate(admin: Data<Admin>, Body(body): Body<SimulateBody>)
         session_is_marked: session.is_some(),
         continues: None,
     };
-    Ok(HttpResponse::Ok().json(admin.gateway.simulate(ask).await?))
+    let decision = admin.gateway.simulate(ask).await?;
+    Ok(HttpResponse::Ok().json(Simulated { decision, refused: None }))
 }
 
-/// Whose key it is, and the groups it acts with.
-async fn owner(admin: &Admin, key: KeyId) -> Result<(UserId, Vec<String>), Problem> {
+/// Whether the restrictions of both let this pass.
+fn admit(key: &Key, user: &User, model: &str, client: Option<&Client>) -> Result<(), Restricted> {
+    let Some(rules) = CallerRules::of(&user.restrictions, &key.restrictions) else { return Ok(()) };
+    client.map_or(Ok(()), |client| rules.admit_client(client))?;
+    rules.admit_model(model)
+}
+
+/// The key, and whose it is.
+async fn owner(admin: &Admin, key: KeyId) -> Result<(Key, User), Problem> {
     let key = admin.store.key(key).await.map_err(|error| match error {
         StoreError::NotFound { .. } => {
             Problem::field("key_id", FlawCode::NotFound, "there is no such api key")
         }
         other => other.into(),
     })?;
-    if !key.groups.is_empty() {
-        return Ok((key.user_id, key.groups));
-    }
-    Ok((key.user_id, admin.store.user(key.user_id).await?.groups))
+    let user = admin.store.user(key.user_id).await?;
+    Ok((key, user))
 }
 
 /// The session that is meant: by id, or by the name the client gives the conversation.

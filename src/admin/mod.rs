@@ -37,6 +37,7 @@ mod refusals;
 mod repricing;
 mod request_filters;
 mod requests;
+mod restrictions;
 mod routes;
 mod schema;
 mod settings;

@@ -21,6 +21,7 @@ use super::{
     error::{FlawCode, Problem},
     limits::{ProviderLimitsBody, ProviderLimitsView},
     query::{Id, Listed, Query},
+    restrictions::patterns,
     schema::view,
     values::{Amount, Later, List, ModelPattern, Name, NotYet, Redirects, SecretText, Text, Whole, names},
     versions::{IfMatch, told},
@@ -317,10 +318,6 @@ fn fit_url(url: &str, allow_private: bool, flaws: &mut Flaws) -> Option<String> 
             None
         }
     }
-}
-
-fn patterns(list: List<ModelPattern>) -> Vec<String> {
-    list.0.into_iter().map(|pattern| pattern.0).collect()
 }
 
 impl BreakerBody {

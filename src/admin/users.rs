@@ -1,7 +1,11 @@
 //! Users: made, listed, changed, removed.
 
 use actix_web::{HttpResponse, web::Data};
-use actors::{ids::UserId, ledger::limits::Limits};
+use actors::{
+    ids::UserId,
+    ledger::limits::Limits,
+    restrictions::{Restrictions, clients::ClientPattern},
+};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -13,8 +17,9 @@ use super::{
     error::Problem,
     limits::{LimitsBody, LimitsView},
     query::{Id, Listed, Query},
+    restrictions::{Clients, onto},
     schema::view,
-    values::{List, Moment, Name, names},
+    values::{List, ModelPattern, Moment, Name, names},
     versions::{IfMatch, told},
 };
 use crate::store::{By, ListAsk, NewUser, Role, Status, Store, User, UserChange, UserFilter};
@@ -32,6 +37,12 @@ body! {
         tags: List<Name>,
         /// Bounds on what the user may consume.
         limits: LimitsBody,
+        /// Models that may be asked for; none means all.
+        allowed_models: List<ModelPattern>,
+        /// Programs that may be used; none means all.
+        allowed_clients: Clients,
+        /// Programs that may not be used, whatever is allowed.
+        blocked_clients: Clients,
         /// From then on all keys are refused.
         expires_at: Moment,
         /// Whether the keys are accepted at all.
@@ -51,6 +62,9 @@ view! {
         groups: Vec<String>,
         tags: Vec<String>,
         limits: LimitsView,
+        allowed_models: Vec<String>,
+        allowed_clients: Vec<ClientPattern>,
+        blocked_clients: Vec<ClientPattern>,
         expires_at: Option<DateTime<Utc>>,
         enabled: bool,
         created_at: DateTime<Utc>,
@@ -68,6 +82,9 @@ impl From<User> for View {
             groups: user.groups,
             tags: user.tags,
             limits: user.limits.into(),
+            allowed_models: user.restrictions.allowed_models,
+            allowed_clients: user.restrictions.clients.allowed,
+            blocked_clients: user.restrictions.clients.blocked,
             expires_at: user.expires_at,
             enabled: user.enabled,
             created_at: user.created_at,
@@ -87,6 +104,12 @@ pub(super) async fn create(admin: Data<Admin>, Signed(by): Signed, Body(body): B
         groups: body.groups.map(names).or(Vec::new()),
         tags: body.tags.map(names).or(Vec::new()),
         limits: body.limits.map(|limits| limits.onto(Limits::default())).or(Limits::default()),
+        restrictions: onto(
+            body.allowed_models,
+            body.allowed_clients,
+            body.blocked_clients,
+            Restrictions::default(),
+        ),
         expires_at: body.expires_at.map(|at| Some(at.0)).or(None),
         enabled: body.enabled.or(true),
     };
@@ -136,13 +159,19 @@ async fn apply(store: &Store, id: UserId, body: UserBody) -> Result<User, Proble
     let mut flaws = Flaws::default();
     let name = body.name.change_required("name", &mut flaws);
     flaws.check()?;
-    let has = store.user(id).await?.limits;
+    let has = store.user(id).await?;
     let change = UserChange {
         name: name.map(|name| name.0),
         role: body.role.change(Role::User),
         groups: body.groups.map(names).change(Vec::new()),
         tags: body.tags.map(names).change(Vec::new()),
-        limits: body.limits.map(|limits| limits.onto(has)).change(Limits::default()),
+        limits: body.limits.map(|limits| limits.onto(has.limits)).change(Limits::default()),
+        restrictions: Some(onto(
+            body.allowed_models,
+            body.allowed_clients,
+            body.blocked_clients,
+            has.restrictions,
+        )),
         expires_at: body.expires_at.map(|at| Some(at.0)).change(None),
         enabled: body.enabled.change(true),
     };

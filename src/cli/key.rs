@@ -12,7 +12,7 @@ use super::{
     listing::{ListArgs, Status},
     remote::Remote,
     table::{Column, column},
-    user::LimitArgs,
+    user::{LimitArgs, RestrictionArgs},
 };
 
 const COLUMNS: &[Column] = &[
@@ -27,6 +27,8 @@ const COLUMNS: &[Column] = &[
     column("GROUPS", "/groups").wide(),
     column("RPM", "/limits/rpm").wide(),
     column("USD/DAY", "/limits/usd_daily").wide(),
+    column("MODELS", "/allowed_models").wide(),
+    column("CLIENTS", "/allowed_clients").wide(),
     column("UPDATED", "/updated_at").wide(),
 ];
 
@@ -98,6 +100,8 @@ pub(super) struct Change {
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
+    restrictions: RestrictionArgs,
+    #[command(flatten)]
     fields: FieldArgs,
 }
 
@@ -109,6 +113,7 @@ impl Change {
             ("expires_at", self.expires_at.clone().map(Value::from)),
         ];
         all.extend(self.limits.members());
+        all.extend(self.restrictions.members());
         self.fields.body(given(all))
     }
 }

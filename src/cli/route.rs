@@ -24,6 +24,9 @@ pub(super) enum Route {
         /// A conversation: its id, or the name the client gives it.
         #[arg(long)]
         session: Option<String>,
+        /// How the client names itself, as in claude-cli/2.1; without it, rules about clients are left out.
+        #[arg(long)]
+        user_agent: Option<String>,
         /// generate (unless given), count_tokens, embed or compact.
         #[arg(long)]
         operation: Option<String>,
@@ -33,11 +36,10 @@ pub(super) enum Route {
 impl Route {
     pub(super) async fn run(self, remote: &Remote) -> Done {
         let desk = Desk::open(remote)?;
-        let Self::Simulate { format, model, key, session, operation } = self;
+        let Self::Simulate { format, model, key, session, user_agent, operation } = self;
         let mut body = json!({ "format": format, "model": model, "key_id": desk.key(&key).await? });
-        for (name, value) in
-            given([("session", session.map(Value::from)), ("operation", operation.map(Value::from))])
-        {
+        let more = [("session", session), ("user_agent", user_agent), ("operation", operation)];
+        for (name, value) in given(more.map(|(name, value)| (name, value.map(Value::from)))) {
             body[name] = value;
         }
         desk.change(Method::POST, "/route/simulate", Bytes::from(body.to_string()), "/chosen").await

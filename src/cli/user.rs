@@ -28,6 +28,8 @@ const COLUMNS: &[Column] = &[
     column("EXPIRES", "/expires_at"),
     column("RPM", "/limits/rpm").wide(),
     column("CONCURRENCY", "/limits/concurrency").wide(),
+    column("MODELS", "/allowed_models").wide(),
+    column("CLIENTS", "/allowed_clients").wide(),
     column("UPDATED", "/updated_at").wide(),
 ];
 
@@ -113,6 +115,8 @@ pub(super) struct Change {
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
+    restrictions: RestrictionArgs,
+    #[command(flatten)]
     fields: FieldArgs,
 }
 
@@ -145,6 +149,42 @@ impl LimitArgs {
     }
 }
 
+/// What may be asked for, and with which programs.
+#[derive(Debug, Args)]
+pub(super) struct RestrictionArgs {
+    /// A model that may be asked for, or the beginning of some with `*` behind it; may be repeated.
+    #[arg(long = "model", value_name = "MODEL")]
+    models: Vec<String>,
+    #[command(flatten)]
+    clients: ClientArgs,
+}
+
+/// Which programs may be used.
+#[derive(Debug, Args)]
+pub(super) struct ClientArgs {
+    /// A program that may be used, such as claude-code or a part of its user agent; may be repeated.
+    #[arg(long = "allow-client", value_name = "CLIENT")]
+    allowed: Vec<String>,
+    /// A program that may not be used; may be repeated.
+    #[arg(long = "block-client", value_name = "CLIENT")]
+    blocked: Vec<String>,
+}
+
+impl RestrictionArgs {
+    /// The members they stand for.
+    pub(super) fn members(&self) -> [(&'static str, Option<Value>); 3] {
+        let [allowed, blocked] = self.clients.members();
+        [("allowed_models", list(&self.models)), allowed, blocked]
+    }
+}
+
+impl ClientArgs {
+    /// The members they stand for.
+    pub(super) fn members(&self) -> [(&'static str, Option<Value>); 2] {
+        [("allowed_clients", list(&self.allowed)), ("blocked_clients", list(&self.blocked))]
+    }
+}
+
 impl Change {
     fn body(&self, name: Option<String>) -> Result<Bytes, Failure> {
         let mut all = vec![
@@ -154,6 +194,7 @@ impl Change {
             ("expires_at", self.expires_at.clone().map(Value::from)),
         ];
         all.extend(self.limits.members());
+        all.extend(self.restrictions.members());
         self.fields.body(given(all))
     }
 }

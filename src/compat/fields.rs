@@ -64,8 +64,10 @@ pub(super) fn outward(table: &[Field], shown: &Value) -> Map<String, Value> {
 /// A no, with the member it is about by its name there.
 pub(super) fn named(table: &[Field], failure: Failure) -> Failure {
     let theirs = |ours: &str| {
-        let found = table.iter().find(|field| field.ours == ours)?;
-        Some(found.theirs.to_owned())
+        // An entry of a list is told with its place.
+        let (member, place) = ours.split_at(ours.find('[').unwrap_or(ours.len()));
+        let found = table.iter().find(|field| field.ours == member)?;
+        Some(format!("{}{place}", found.theirs))
     };
     let field = failure.field.map(|ours| theirs(&ours).unwrap_or(ours));
     Failure { field, ..failure }

@@ -32,6 +32,9 @@ pub(super) const USER: &[Field] = &[
     field("dailyResetTime", "limits.daily_reset.at", How::Same),
     field("isEnabled", "enabled", How::Same),
     field("expiresAt", "expires_at", How::Time),
+    field("allowedModels", "allowed_models", How::Same),
+    field("allowedClients", "allowed_clients", How::Same),
+    field("blockedClients", "blocked_clients", How::Same),
 ];
 
 /// How users stand, there and here.

@@ -8,6 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use actors::{
     ids::{KeyId, UserId},
     ledger::limits::Limits,
+    restrictions::CallerRules,
 };
 use chrono::{DateTime, Utc};
 
@@ -35,6 +36,8 @@ pub struct Caller {
     pub user_limits: Arc<Limits>,
     /// What bounds this key alone. The same value as long as nothing changed.
     pub key_limits: Arc<Limits>,
+    /// What may be asked for, and with which programs; none where all may.
+    pub rules: Option<Arc<CallerRules>>,
     /// The settings that came with the limits, so that a request goes by one version of both (I-52).
     pub settings: Arc<SystemSettings>,
     /// Whether key and owner are both enabled.

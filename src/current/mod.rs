@@ -23,6 +23,7 @@ use actors::{
     ids::{KeyId, UserId},
     ledger::{calendar::Calendar, limits::Limits},
     provider::card::Card,
+    restrictions::CallerRules,
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -149,6 +150,7 @@ impl Current {
                 groups: entry.groups.into(),
                 user_limits,
                 key_limits,
+                rules: CallerRules::of(&entry.user_restrictions, &entry.key_restrictions).map(Arc::new),
                 settings: Arc::clone(&settings),
                 enabled: entry.enabled,
                 expires_at: entry.expires_at,

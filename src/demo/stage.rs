@@ -11,6 +11,7 @@ use actors::{
     money::Money,
     pricing::{Price, Rates},
     provider::card::{BreakerSettings, Credential, Kind, Timeouts},
+    restrictions::Restrictions,
 };
 use anyhow::Context;
 use chrono::Utc;
@@ -181,12 +182,22 @@ async fn make_user(store: &Store, key: &NewApiKey) -> anyhow::Result<()> {
     let (groups, tags) = (Vec::new(), vec!["demo".to_owned()]);
     let role = Role::User;
     let (name, limits) = ("demo".to_owned(), Limits::default());
-    let user = NewUser { name, role, groups, tags, limits, expires_at: None, enabled: true };
+    let user = NewUser {
+        name,
+        role,
+        groups,
+        tags,
+        limits,
+        restrictions: Restrictions::default(),
+        expires_at: None,
+        enabled: true,
+    };
     let user = store.create_user(user).await?;
     let new = NewKey {
         name: "demo key".to_owned(),
         groups: Vec::new(),
         limits,
+        restrictions: Restrictions::default(),
         expires_at: None,
         enabled: true,
         web_login: false,

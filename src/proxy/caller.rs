@@ -107,6 +107,7 @@ mod tests {
             groups: Arc::new([]),
             user_limits: Arc::default(),
             key_limits: Arc::default(),
+            rules: None,
             settings: Arc::default(),
             enabled: id != 3,
             expires_at: (id == 4).then(|| DateTime::UNIX_EPOCH + TimeDelta::days(1)),

@@ -3,6 +3,7 @@
 use actors::{
     ids::{KeyId, UserId},
     ledger::limits::Limits,
+    restrictions::Restrictions,
 };
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -13,6 +14,7 @@ use super::{
     db::db,
     error::StoreError,
     limits::LimitsDoc,
+    restrictions::RestrictionsDoc,
     schema::{api_keys, users},
     text::Clean,
     types::{At, Json},
@@ -41,6 +43,10 @@ pub struct DirectoryEntry {
     pub user_limits: Limits,
     /// What is set for the key.
     pub key_limits: Limits,
+    /// What the user may do.
+    pub user_restrictions: Restrictions,
+    /// What may be done with the key.
+    pub key_restrictions: Restrictions,
     /// The earlier of the key's and the user's expiry.
     pub expires_at: Option<DateTime<Utc>>,
     /// Whether both key and user are enabled.
@@ -87,6 +93,7 @@ struct DirectoryRow {
     digest: Vec<u8>,
     groups: Json<Vec<String>>,
     limits: Json<LimitsDoc>,
+    restrictions: Json<RestrictionsDoc>,
     expires_at: Option<At>,
     enabled: bool,
     web_login: bool,
@@ -116,6 +123,7 @@ struct OwnerRow {
     role: Clean,
     groups: Json<Vec<String>>,
     limits: Json<LimitsDoc>,
+    restrictions: Json<RestrictionsDoc>,
     expires_at: Option<At>,
     enabled: bool,
 }
@@ -136,6 +144,8 @@ impl TryFrom<DirectoryRow> for DirectoryEntry {
             role: role(row.owner.role.as_str())?,
             user_limits: row.owner.limits.0.into(),
             key_limits: row.limits.0.into(),
+            user_restrictions: row.owner.restrictions.0.into(),
+            key_restrictions: row.restrictions.0.into(),
             groups: if row.groups.0.is_empty() { row.owner.groups.0 } else { row.groups.0 },
             expires_at: expiries.into_iter().flatten().map(|at| at.0).min(),
             enabled: row.enabled && row.owner.enabled,

@@ -3,6 +3,7 @@
 use actors::{
     ids::{KeyId, UserId},
     ledger::limits::Limits,
+    restrictions::Restrictions,
 };
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -16,6 +17,7 @@ use super::{
     error::StoreError,
     limits::LimitsDoc,
     lists::{By, Rank, Ranked},
+    restrictions::RestrictionsDoc,
     schema::{api_keys, console_sessions},
     text::Clean,
     types::{At, Json},
@@ -41,6 +43,8 @@ pub struct Key {
     pub groups: Vec<String>,
     /// What bounds this key alone; what is unset comes from its user.
     pub limits: Limits,
+    /// What may be asked for with it, and with which programs; its user's restrictions hold as well.
+    pub restrictions: Restrictions,
     /// From then on it is refused.
     pub expires_at: Option<DateTime<Utc>>,
     /// Whether it is accepted at all.
@@ -64,6 +68,8 @@ pub struct NewKey {
     pub groups: Vec<String>,
     /// What bounds this key alone; what is unset comes from its user.
     pub limits: Limits,
+    /// What may be asked for with it, and with which programs; its user's restrictions hold as well.
+    pub restrictions: Restrictions,
     /// From then on it is refused.
     pub expires_at: Option<DateTime<Utc>>,
     /// Whether it is accepted at all.
@@ -81,6 +87,8 @@ pub struct KeyChange {
     pub groups: Option<Vec<String>>,
     /// What bounds this key alone.
     pub limits: Option<Limits>,
+    /// What may be asked for with it, and with which programs.
+    pub restrictions: Option<Restrictions>,
     /// `Some(None)` takes the expiry away.
     pub expires_at: Option<Option<DateTime<Utc>>>,
     /// Whether it is accepted at all.
@@ -104,6 +112,7 @@ impl Store {
             last_four: Clean::cut(secret.last_four(), 4),
             groups: Json(new.groups),
             limits: Json(new.limits.into()),
+            restrictions: Json(new.restrictions.into()),
             expires_at: new.expires_at.map(At),
             enabled: new.enabled,
             web_login: new.web_login,
@@ -151,6 +160,7 @@ impl Store {
             name: change.name.map(|name| Clean::name(&name, "name")).transpose()?,
             groups: change.groups.map(Json),
             limits: change.limits.map(|limits| Json(limits.into())),
+            restrictions: change.restrictions.map(|restrictions| Json(restrictions.into())),
             expires_at: change.expires_at.map(|at| at.map(At)),
             enabled: change.enabled,
             web_login,
@@ -252,6 +262,7 @@ pub(super) struct Row {
     last_four: Clean,
     groups: Json<Vec<String>>,
     limits: Json<LimitsDoc>,
+    restrictions: Json<RestrictionsDoc>,
     expires_at: Option<At>,
     enabled: bool,
     web_login: bool,
@@ -270,6 +281,7 @@ struct NewRow {
     last_four: Clean,
     groups: Json<Vec<String>>,
     limits: Json<LimitsDoc>,
+    restrictions: Json<RestrictionsDoc>,
     expires_at: Option<At>,
     enabled: bool,
     web_login: bool,
@@ -283,6 +295,7 @@ struct Changes {
     name: Option<Clean>,
     groups: Option<Json<Vec<String>>>,
     limits: Option<Json<LimitsDoc>>,
+    restrictions: Option<Json<RestrictionsDoc>>,
     expires_at: Option<Option<At>>,
     enabled: Option<bool>,
     web_login: Option<bool>,
@@ -315,6 +328,7 @@ impl From<Row> for Key {
             last_four: row.last_four.into_string(),
             groups: row.groups.0,
             limits: row.limits.0.into(),
+            restrictions: row.restrictions.0.into(),
             expires_at: row.expires_at.map(|at| at.0),
             enabled: row.enabled,
             web_login: row.web_login,

@@ -27,6 +27,7 @@ mod postgres;
 mod prices;
 mod providers;
 mod requests;
+mod restrictions;
 mod schema;
 mod settings;
 mod sqlite;

@@ -17,6 +17,7 @@ diesel::table! {
         updated_at -> Ts,
         limits -> Doc,
         version -> BigInt,
+        restrictions -> Doc,
     }
 }
 
@@ -41,6 +42,7 @@ diesel::table! {
         version -> BigInt,
         old_digest -> Nullable<Binary>,
         old_until -> Nullable<Ts>,
+        restrictions -> Doc,
     }
 }
 
@@ -70,6 +72,7 @@ diesel::table! {
         notes -> Text,
         created_at -> Ts,
         updated_at -> Ts,
+        restrictions -> Doc,
     }
 }
 

@@ -251,7 +251,7 @@ impl FromSql<Uid, Sqlite> for Id {
 }
 
 /// A stored document.
-#[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, AsExpression, FromSqlRow, Serialize, Deserialize)]
 #[diesel(sql_type = Doc)]
 pub(crate) struct Json<T>(pub(crate) T);
 

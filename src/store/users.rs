@@ -1,6 +1,6 @@
 //! Users: people and services that own api keys.
 
-use actors::{ids::UserId, ledger::limits::Limits};
+use actors::{ids::UserId, ledger::limits::Limits, restrictions::Restrictions};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection as _, RunQueryDsl};
@@ -13,6 +13,7 @@ use super::{
     error::StoreError,
     limits::LimitsDoc,
     lists::{By, Rank, Ranked},
+    restrictions::RestrictionsDoc,
     schema::{console_sessions, users},
     text::Clean,
     types::{At, Json},
@@ -35,6 +36,8 @@ pub struct User {
     pub tags: Vec<String>,
     /// What bounds the user and all the keys together; what is unset comes from the system's defaults.
     pub limits: Limits,
+    /// What the user may ask for, and with which programs.
+    pub restrictions: Restrictions,
     /// From then on all keys are refused.
     pub expires_at: Option<DateTime<Utc>>,
     /// Whether the keys are accepted at all.
@@ -93,6 +96,8 @@ pub struct NewUser {
     pub tags: Vec<String>,
     /// What bounds the user and all the keys together; what is unset comes from the system's defaults.
     pub limits: Limits,
+    /// What the user may ask for, and with which programs.
+    pub restrictions: Restrictions,
     /// From then on all keys are refused.
     pub expires_at: Option<DateTime<Utc>>,
     /// Whether the keys are accepted at all.
@@ -112,6 +117,8 @@ pub struct UserChange {
     pub tags: Option<Vec<String>>,
     /// What bounds the user.
     pub limits: Option<Limits>,
+    /// What the user may ask for, and with which programs.
+    pub restrictions: Option<Restrictions>,
     /// `Some(None)` takes the expiry away.
     pub expires_at: Option<Option<DateTime<Utc>>>,
     /// Whether the keys are accepted at all.
@@ -131,6 +138,7 @@ impl Store {
             groups: Json(new.groups),
             tags: Json(new.tags),
             limits: Json(new.limits.into()),
+            restrictions: Json(new.restrictions.into()),
             expires_at: new.expires_at.map(At),
             enabled: new.enabled,
             created_at: now,
@@ -175,6 +183,7 @@ impl Store {
             groups: change.groups.map(Json),
             tags: change.tags.map(Json),
             limits: change.limits.map(|limits| Json(limits.into())),
+            restrictions: change.restrictions.map(|restrictions| Json(restrictions.into())),
             expires_at: change.expires_at.map(|at| at.map(At)),
             enabled: change.enabled,
             updated_at: At::now(),
@@ -228,6 +237,7 @@ pub(super) struct Row {
     groups: Json<Vec<String>>,
     tags: Json<Vec<String>>,
     limits: Json<LimitsDoc>,
+    restrictions: Json<RestrictionsDoc>,
     expires_at: Option<At>,
     enabled: bool,
     created_at: At,
@@ -242,6 +252,7 @@ struct NewRow {
     groups: Json<Vec<String>>,
     tags: Json<Vec<String>>,
     limits: Json<LimitsDoc>,
+    restrictions: Json<RestrictionsDoc>,
     expires_at: Option<At>,
     enabled: bool,
     created_at: At,
@@ -256,6 +267,7 @@ struct Changes {
     groups: Option<Json<Vec<String>>>,
     tags: Option<Json<Vec<String>>>,
     limits: Option<Json<LimitsDoc>>,
+    restrictions: Option<Json<RestrictionsDoc>>,
     expires_at: Option<Option<At>>,
     enabled: Option<bool>,
     updated_at: At,
@@ -288,6 +300,7 @@ impl TryFrom<Row> for User {
             groups: row.groups.0,
             tags: row.tags.0,
             limits: row.limits.0.into(),
+            restrictions: row.restrictions.0.into(),
             expires_at: row.expires_at.map(|at| at.0),
             enabled: row.enabled,
             created_at: row.created_at.0,

@@ -13,6 +13,7 @@ use actors::{
     ledger::limits::Limits,
     money::Money,
     provider::card::{BreakerSettings, Credential, Kind, Timeouts},
+    restrictions::Restrictions,
     supervisor::Snapshot,
     testkit::fault,
 };
@@ -142,12 +143,29 @@ pub(crate) async fn furnish(store: &Store, digester: &Digester, providers: Vec<N
     }
     let (groups, tags, limits) = (Vec::new(), Vec::new(), Limits::default());
     let (name, role) = ("chaos".to_owned(), Role::User);
-    let user = NewUser { name, role, groups, tags, limits, expires_at: None, enabled: true };
+    let user = NewUser {
+        name,
+        role,
+        groups,
+        tags,
+        limits,
+        restrictions: Restrictions::default(),
+        expires_at: None,
+        enabled: true,
+    };
     let user = store.create_user(user).await.unwrap();
     let key = NewApiKey::generate(digester);
     let groups = Vec::new();
     let name = "chaos".to_owned();
-    let new = NewKey { name, groups, limits, expires_at: None, enabled: true, web_login: false };
+    let new = NewKey {
+        name,
+        groups,
+        limits,
+        restrictions: Restrictions::default(),
+        expires_at: None,
+        enabled: true,
+        web_login: false,
+    };
     store.create_key(user.id, &key, new).await.unwrap();
     key.reveal().to_owned()
 }

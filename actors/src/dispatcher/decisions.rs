@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{board::Why, ids::ProviderId, provider::outcome::Outcome};
 
 /// One choice: the first, or one after a failover.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Decision {
     /// Which attempt it was made for, from one.
     pub attempt: u32,

@@ -113,6 +113,7 @@ pub(in crate::admin) async fn copy(
             name,
             groups: like.groups,
             limits: like.limits,
+            restrictions: like.restrictions,
             expires_at: like.expires_at,
             enabled: enabled.unwrap_or(like.enabled),
             web_login: like.web_login,

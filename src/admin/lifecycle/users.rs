@@ -75,6 +75,7 @@ pub(in crate::admin) async fn copy(
             groups: like.groups,
             tags: like.tags,
             limits: like.limits,
+            restrictions: like.restrictions,
             expires_at: like.expires_at,
             enabled: enabled.unwrap_or(like.enabled),
         };

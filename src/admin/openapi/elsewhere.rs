@@ -33,7 +33,9 @@ plain! {
     Money, Pico => {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"};
     Condition => {"type": "string", "enum": ["running", "quarantined", "silent"]};
     // Grows with what is worth deciding; the reference tells its members.
-    Decision => {"type": "object", "required": ["attempt", "chosen", "candidates"]};
+    Decision => {"type": "object", "required": ["attempt", "chosen", "candidates"], "properties": {
+        "attempt": {"type": "integer"}, "bound_to": {}, "chosen": {}, "candidates": {"type": "array"}, "outcome": {},
+    }};
 }
 
 impl Schema for Outcome {

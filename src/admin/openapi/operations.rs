@@ -21,7 +21,7 @@ use crate::{
     metrics,
     store::{By, Order, RequestClass, RequestCursor, Role, Status},
 };
-use actors::{dispatcher::decisions::Decision, provider::card::Kind};
+use actors::provider::card::Kind;
 use protocol::Format;
 
 /// What is told of a handler.
@@ -316,6 +316,6 @@ pub(super) fn all() -> Vec<Told> {
         told(live::actors, "List the actors").lists::<live::ActorView>(),
         told(live::actor, "Show an actor").gives::<live::ActorView>(),
         told(metrics::show, "Show all metrics in Prometheus' text format").writes(&["text/plain"]),
-        told(live::simulate, "Show the decision that would be made").gives::<Decision>(),
+        told(live::simulate, "Show the decision that would be made").gives::<live::Simulated>(),
     ]
 }

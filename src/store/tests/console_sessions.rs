@@ -1,6 +1,6 @@
 //! Console sessions: what is stored of them, and what goes with what (C-19).
 
-use actors::{ids::UserId, ledger::limits::Limits};
+use actors::{ids::UserId, ledger::limits::Limits, restrictions::Restrictions};
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
 use super::{Rig, on_both, sealing_key};
@@ -79,6 +79,7 @@ async fn sessions_that_are_over_are_forgotten_with_the_next_sign_in(rig: Rig) {
         groups,
         tags,
         limits,
+        restrictions: Restrictions::default(),
         expires_at: None,
         enabled: true,
     };

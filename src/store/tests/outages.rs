@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use actors::ledger::limits::Limits;
+use actors::{ledger::limits::Limits, restrictions::Restrictions};
 
 use super::{Backend, Lock, Rig, lists::top, on_both, sealer};
 use crate::{
@@ -26,6 +26,7 @@ fn user(name: &str) -> NewUser {
         groups: vec![],
         tags: vec![],
         limits: Limits::default(),
+        restrictions: Restrictions::default(),
         expires_at: None,
         enabled: true,
     }

@@ -4,11 +4,15 @@ use actors::{
     ids::{KeyId, UserId},
     ledger::limits::{Day, FiveHours, Limits, Span},
     money::Pico,
+    restrictions::{
+        Restrictions,
+        clients::{ClientPattern, ClientRules},
+    },
 };
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use super::{
-    Rig, digester,
+    Backend, Rig, digester,
     lists::{behind, top},
     on_both,
 };
@@ -21,6 +25,8 @@ on_both! {
     a_user_comes_back_as_stored
     a_user_changes_only_where_told
     limits_of_a_key_change_only_where_told
+    restrictions_change_only_where_told_and_survive_the_trash
+    what_was_put_away_before_there_were_restrictions_comes_back_without
     rows_of_an_older_server_have_no_limits
     a_name_belongs_to_one_user
     what_is_not_there_is_not_found
@@ -42,6 +48,7 @@ pub(super) fn named(name: &str) -> NewUser {
         groups: vec!["team".into()],
         tags: vec![],
         limits: Limits::default(),
+        restrictions: Restrictions::default(),
         expires_at: None,
         enabled: true,
     }
@@ -49,7 +56,22 @@ pub(super) fn named(name: &str) -> NewUser {
 
 pub(super) fn plain_key(name: &str) -> NewKey {
     let limits = Limits::default();
-    NewKey { name: name.into(), groups: vec![], limits, expires_at: None, enabled: true, web_login: false }
+    NewKey {
+        name: name.into(),
+        groups: vec![],
+        limits,
+        restrictions: Restrictions::default(),
+        expires_at: None,
+        enabled: true,
+        web_login: false,
+    }
+}
+
+/// Every one of them set.
+fn restrictions() -> Restrictions {
+    let patterns = |text: &str| vec![ClientPattern::parse(text).unwrap()];
+    let clients = ClientRules { allowed: patterns("Codex-CLI"), blocked: patterns("*/0.1") };
+    Restrictions { allowed_models: vec!["claude-*".into(), "b".into()], clients }
 }
 
 /// Every one of them set.
@@ -87,6 +109,7 @@ async fn a_user_comes_back_as_stored(rig: Rig) {
         groups: vec!["a".into(), "b \"quoted\"".into()],
         tags: vec!["x".into()],
         limits: limits(),
+        restrictions: restrictions(),
         expires_at: Some(instant()),
         enabled: false,
     };
@@ -95,6 +118,7 @@ async fn a_user_comes_back_as_stored(rig: Rig) {
     assert_eq!(made.role, Role::Admin);
     assert_eq!(made.groups, ["a", "b \"quoted\""]);
     assert_eq!(made.limits, limits());
+    assert_eq!(made.restrictions, restrictions());
     assert_eq!(made.expires_at, Some(instant()));
     assert!(!made.enabled);
     assert_eq!(made.created_at, made.updated_at);
@@ -128,6 +152,39 @@ async fn limits_of_a_key_change_only_where_told(rig: Rig) {
     let change = KeyChange { limits: Some(Limits::default()), ..KeyChange::default() };
     rig.store.update_key(made.id, change).await.unwrap();
     assert_eq!(rig.store.key(made.id).await.unwrap().limits, Limits::default());
+}
+
+async fn restrictions_change_only_where_told_and_survive_the_trash(rig: Rig) {
+    let one = rig.store.create_user(NewUser { restrictions: restrictions(), ..named("one") }).await.unwrap();
+    let own = Restrictions { allowed_models: vec!["b".into()], ..Restrictions::default() };
+    let (made, _) = key(&rig.store, &one, NewKey { restrictions: own.clone(), ..plain_key("k") }).await;
+    assert_eq!(made.restrictions, own);
+    assert_eq!(rig.store.update_key(made.id, KeyChange::default()).await.unwrap().restrictions, own);
+    assert_eq!(
+        rig.store.update_user(one.id, UserChange::default()).await.unwrap().restrictions,
+        restrictions()
+    );
+    rig.store.delete_user(one.id).await.unwrap();
+    assert_eq!(rig.store.restore_user(one.id).await.unwrap().restrictions, restrictions());
+    let entry = rig.store.directory().await.unwrap().remove(0);
+    assert_eq!((entry.user_restrictions, entry.key_restrictions), (restrictions(), own));
+    let none = KeyChange { restrictions: Some(Restrictions::default()), ..KeyChange::default() };
+    assert_eq!(rig.store.update_key(made.id, none).await.unwrap().restrictions, Restrictions::default());
+
+    rig.sql("UPDATE users SET restrictions = '{\"allowed_regions\": []}'").await.unwrap();
+    let error = rig.store.directory().await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt(_)), "a restriction nobody here keeps: {error}");
+}
+
+async fn what_was_put_away_before_there_were_restrictions_comes_back_without(rig: Rig) {
+    let one = user(&rig.store, "one").await;
+    rig.store.delete_user(one.id).await.unwrap();
+    let older = match rig.backend {
+        Backend::Sqlite => "UPDATE trash SET document = json_remove(document, '$.user.restrictions')",
+        Backend::Postgres => "UPDATE trash SET document = document #- '{user,restrictions}'",
+    };
+    rig.sql(older).await.unwrap();
+    assert_eq!(rig.store.restore_user(one.id).await.unwrap().restrictions, Restrictions::default());
 }
 
 async fn rows_of_an_older_server_have_no_limits(rig: Rig) {

@@ -13,6 +13,7 @@ use crate::store::{
     error::StoreError,
     keys::{Row, subject},
     limits::LimitsDoc,
+    restrictions::RestrictionsDoc,
     schema::{api_keys, trash},
     text::Clean,
     types::{At, Json},
@@ -37,6 +38,9 @@ pub(super) struct Kept {
     version: i64,
     old_digest: Option<Vec<u8>>,
     old_until: Option<At>,
+    /// Not in what was put away before there were any.
+    #[serde(default)]
+    restrictions: Json<RestrictionsDoc>,
 }
 
 impl Store {

@@ -12,6 +12,7 @@ use crate::store::{
     db::db,
     error::StoreError,
     limits::LimitsDoc,
+    restrictions::RestrictionsDoc,
     schema::{api_keys, trash, users},
     text::Clean,
     types::{At, Json},
@@ -39,6 +40,9 @@ struct Kept {
     updated_at: At,
     limits: Json<LimitsDoc>,
     version: i64,
+    /// Not in what was put away before there were any.
+    #[serde(default)]
+    restrictions: Json<RestrictionsDoc>,
 }
 
 impl Store {

@@ -22,6 +22,7 @@ mod publishing;
 mod quotas;
 mod repricing;
 mod requests;
+mod restrictions;
 mod rights;
 mod settings;
 mod signing_in;

@@ -9,6 +9,7 @@ use crate::admin::house::{TestHouse, on_both};
 on_both! {
     a_predecessors_script_goes_on
     users_are_searched_as_they_were
+    restrictions_of_a_user_go_in_and_come_out
     what_is_wrong_is_told_in_the_predecessors_words
 }
 
@@ -120,6 +121,27 @@ async fn users_are_searched_as_they_were(house: TestHouse) {
         (&told["errorCode"], &told["errorParams"]["field"]),
         (&json!("INVALID_FORMAT"), &json!("sortBy"))
     );
+}
+
+async fn restrictions_of_a_user_go_in_and_come_out(house: TestHouse) {
+    let api = Api::of(&house).await;
+    let rules =
+        json!({"allowedModels": ["claude-*"], "allowedClients": ["claude-code"], "blockedClients": ["curl"]});
+    let mut asked = rules.clone();
+    asked["name"] = json!("ann");
+    act(&api, "users/addUser", asked).await;
+    let shown = act(&api, "users/getUsers", json!({})).await;
+    for (member, value) in rules.as_object().unwrap() {
+        assert_eq!(shown[0][member], *value, "{member}");
+    }
+    let user = api.get("/api/v1/users/1").await.ok(200);
+    assert_eq!(user["allowed_clients"], json!(["claude-code"]));
+    let told = refused(&api, "users/editUser", json!({"userId": 1, "blockedClients": ["-"]}), 400).await;
+    assert_eq!(told["errorParams"]["field"], "blockedClients[0]");
+    act(&api, "users/editUser", json!({"userId": 1, "allowedModels": [], "allowedClients": null})).await;
+    let shown = act(&api, "users/getUsers", json!({})).await;
+    assert_eq!((&shown[0]["allowedModels"], &shown[0]["allowedClients"]), (&json!([]), &json!([])));
+    assert_eq!(shown[0]["blockedClients"], json!(["curl"]));
 }
 
 async fn what_is_wrong_is_told_in_the_predecessors_words(house: TestHouse) {

@@ -17,6 +17,7 @@ use actors::{
     ledger::limits::Limits,
     money::Money,
     provider::card::{BreakerSettings, Credential, Kind, Timeouts},
+    restrictions::Restrictions,
 };
 use chrono::{DateTime, Utc};
 use pointsman::{
@@ -204,6 +205,7 @@ impl TestHouse {
             groups: Vec::new(),
             tags: Vec::new(),
             limits: Limits::default(),
+            restrictions: Restrictions::default(),
             expires_at: None,
             enabled: true,
         };
@@ -214,6 +216,7 @@ impl TestHouse {
             name: format!("key of {name}"),
             groups: Vec::new(),
             limits: Limits::default(),
+            restrictions: Restrictions::default(),
             expires_at: None,
             enabled: true,
             web_login: false,

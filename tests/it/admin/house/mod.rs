@@ -6,7 +6,7 @@ mod database;
 use std::{sync::Arc, time::Duration};
 
 use actix_web::web::Data;
-use actors::{Gateway, Settings, clock::Clock, ledger::limits::Limits};
+use actors::{Gateway, Settings, clock::Clock, ledger::limits::Limits, restrictions::Restrictions};
 use chrono_tz::Tz;
 use pointsman::{
     admin::{self, Admin},
@@ -86,10 +86,27 @@ impl TestHouse {
     pub(crate) async fn console_key(&self, role: Role, web_login: bool) -> String {
         let name = format!("{} {}", role.name(), uuid::Uuid::now_v7());
         let (groups, tags, limits) = (Vec::new(), Vec::new(), Limits::default());
-        let user = NewUser { name, role, groups, tags, limits, expires_at: None, enabled: true };
+        let user = NewUser {
+            name,
+            role,
+            groups,
+            tags,
+            limits,
+            restrictions: Restrictions::default(),
+            expires_at: None,
+            enabled: true,
+        };
         let user = self.store.create_user(user).await.unwrap();
         let (name, groups) = ("console".to_owned(), Vec::new());
-        let key = NewKey { name, groups, limits, expires_at: None, enabled: true, web_login };
+        let key = NewKey {
+            name,
+            groups,
+            limits,
+            restrictions: Restrictions::default(),
+            expires_at: None,
+            enabled: true,
+            web_login,
+        };
         let secret = NewApiKey::generate(&api_keys());
         self.store.create_key(user.id, &secret, key).await.unwrap();
         self.current.refresh_keys().await.unwrap();

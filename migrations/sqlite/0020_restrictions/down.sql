@@ -1,0 +1,3 @@
+ALTER TABLE providers DROP COLUMN restrictions;
+ALTER TABLE api_keys DROP COLUMN restrictions;
+ALTER TABLE users DROP COLUMN restrictions;
