@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_TYPE};
-use actors::{ids::RequestId, provider::card::Card};
+use actors::{ids::RequestId, provider::card::Card, restrictions::CallerRules};
 use protocol::{
     Format,
     models::{Model, list, list_dialect, one},
 };
 
-use super::{Proxy, caller, refusal::Refused};
+use super::{Proxy, caller, headers, refusal::Refused};
 use crate::current::prices::PriceList;
 
 /// Answers with the list, or with one model of it.
@@ -29,9 +29,13 @@ fn answer(
     let version = proxy.current.version();
     let keys = &version.keys;
     let caller = caller::identify(request.headers(), request.query_string(), keys, proxy.wall_now())?;
+    let rules = caller.rules.as_deref();
+    if let Some(rules) = rules {
+        rules.admit_client(&headers::client(request.headers()))?;
+    }
     let cards = &version.cards;
     let open = cards.iter().filter(|card| card.enabled && card.open_to(&caller.groups));
-    let names = names(open.map(AsRef::as_ref), &version.prices, dialect);
+    let names = names(open.map(AsRef::as_ref), &version.prices, rules, dialect);
     let models: Vec<_> =
         names.iter().map(|name| Model { id: name, created_unix: 0, owner: "pointsman" }).collect();
     let body = match wanted {
@@ -45,17 +49,24 @@ fn answer(
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(body))
 }
 
-/// The models that these providers offer in this dialect: those they name, and of those that they take
-/// without naming, the ones with a price.
-fn names<'a>(cards: impl Iterator<Item = &'a Card>, prices: &PriceList, dialect: Format) -> BTreeSet<String> {
+/// The models that these providers offer in this dialect and the caller may ask for: those they name, and of those
+/// that they take without naming, the ones with a price and the ones that the caller's rules name.
+fn names<'a>(
+    cards: impl Iterator<Item = &'a Card>,
+    prices: &PriceList,
+    rules: Option<&CallerRules>,
+    dialect: Format,
+) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for card in cards.filter(|card| card.formats.iter().any(|format| same_vendor(*format, dialect))) {
         let named = card.allowed_models.iter().filter(|model| !model.ends_with('*'));
         let redirected = card.model_redirects.keys().filter(|model| card.serves_model(model));
         names.extend(named.chain(redirected).cloned());
-        let unnamed = prices.models().filter(|model| card.serves_model(model) && sounds_like(model, dialect));
+        let known = prices.models().chain(rules.into_iter().flat_map(CallerRules::named_models));
+        let unnamed = known.filter(|model| card.serves_model(model) && sounds_like(model, dialect));
         names.extend(unnamed.map(str::to_owned));
     }
+    names.retain(|model| rules.is_none_or(|rules| rules.admit_model(model).is_ok()));
     names
 }
 

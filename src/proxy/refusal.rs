@@ -12,6 +12,7 @@ use actors::{
         limits::{AccountId, LimitKind, Span},
     },
     provider::outcome::Outcome,
+    restrictions::Restricted,
 };
 use chrono::SecondsFormat;
 use protocol::{
@@ -44,6 +45,9 @@ pub(super) enum Refused {
     /// The path names nothing we serve.
     #[error("there is no `{0}` here")]
     NoSuchPath(String),
+    /// The caller may not do this.
+    #[error(transparent)]
+    Restricted(#[from] Restricted),
     /// The list of models has no such entry.
     #[error("there is no model `{0}` here")]
     NoSuchModel(String),
@@ -103,6 +107,8 @@ impl Refused {
             Self::NoBody(NoBody::Broken) => "body_broken",
             Self::Malformed(_) => "malformed",
             Self::NoSuchPath(_) | Self::BadPath(_) => "no_such_path",
+            Self::Restricted(Restricted::Model { .. }) => "model_restricted",
+            Self::Restricted(Restricted::Client { .. }) => "client_restricted",
             Self::NoSuchModel(_) => "no_such_model",
             Self::NoSuchMethod(_) => "no_such_method",
             Self::NoWebsocket => "no_websocket",
@@ -158,6 +164,8 @@ impl Refused {
             Self::NoBody(NoBody::TooLarge { .. }) => (Reason::TooLarge, None),
             Self::NoBody(NoBody::Encoded(_)) => (Reason::Unsupported, None),
             Self::NoBody(NoBody::TooSlow | NoBody::Broken) | Self::Malformed(_) => (Reason::Malformed, None),
+            Self::Restricted(Restricted::Model { .. }) => (Reason::ForbiddenModel, None),
+            Self::Restricted(Restricted::Client { .. }) => (Reason::Forbidden, None),
             Self::NoSuchPath(_)
             | Self::NoSuchModel(_)
             | Self::BadPath(BadPath::Shape | BadPath::Method(_)) => (Reason::NotFound, None),

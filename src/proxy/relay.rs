@@ -81,6 +81,9 @@ async fn answer(
     let caller =
         caller::identify(request.headers(), request.query_string(), &version.keys, proxy.wall_now())?;
     dispatch.called_by(&caller, version);
+    if let Some(rules) = &caller.rules {
+        rules.admit_client(&headers::client(request.headers()))?;
+    }
     let body = inbound::body(request.headers(), payload, proxy.max_body_bytes).await?;
     let target = match &entry.gemini {
         Some(path) => Target::gemini(path),

@@ -21,6 +21,8 @@ mod keys;
 mod logs;
 #[cfg(test)]
 mod metrics;
+#[cfg(test)]
+mod restrictions;
 mod scripted;
 mod sessions;
 mod streaming;

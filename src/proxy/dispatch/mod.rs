@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::{HttpRequest, HttpResponseBuilder, http::header::USER_AGENT, web::Data};
+use actix_web::{HttpRequest, HttpResponseBuilder, web::Data};
 use actors::{
     dispatcher::{
         grant::{Closing, Grant},
@@ -31,6 +31,7 @@ use self::course::Course;
 use super::{
     Proxy,
     bill::{self, Bill},
+    headers,
     refusal::Refused,
 };
 use crate::{
@@ -96,10 +97,7 @@ impl Dispatch {
         let mut record = Record::new(id, clock.wall(arrived));
         record.format = Some(format);
         record.client_address = client_address(request, &proxy.trusted_proxies);
-        record.user_agent = request
-            .headers()
-            .get(USER_AGENT)
-            .map(|agent| String::from_utf8_lossy(agent.as_bytes()).chars().take(512).collect());
+        record.user_agent = headers::user_agent(request.headers());
         let course = Course::new(Arc::clone(&proxy.meters), arrived);
         let (journey, attempt, bill) = (None, None, None);
         let money_refusal = MoneyRefusal::default();
@@ -147,7 +145,8 @@ impl Dispatch {
     /// What is asked for; from here on there is a journey.
     ///
     /// # Errors
-    /// When nobody can say what it costs, and the operator wants such requests refused.
+    /// When the caller may not ask for that model; when nobody can say what it costs, and the operator wants such
+    /// requests refused.
     pub(super) fn understood(&mut self, call: &Call, caller: &Caller) -> Result<(), Refused> {
         let family = family(&call.model);
         let named = |conversation: &str| SessionId::new(caller.key, call.format, family, conversation);
@@ -163,6 +162,9 @@ impl Dispatch {
         self.record.session = session.map(|session| session.to_string());
         self.record.bytes_up = call.body_bytes as u64;
         self.was_understood();
+        if let Some(rules) = &caller.rules {
+            rules.admit_model(&call.model)?;
+        }
         let version = self.version.clone().unwrap_or_else(|| self.proxy.current.version());
         let journey = self.proxy.gateway.journey(Ask {
             request: self.record.id,
