@@ -3,7 +3,7 @@
 //!
 //! Nothing of ours goes along, and no redirect is followed: what is fetched is what was configured.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::collections::BTreeMap;
 
 use actors::{
     ids::ProviderId,
@@ -15,11 +15,10 @@ use awc::http::{
     Method,
     header::{ACCEPT, HeaderMap, HeaderValue},
 };
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use bytes::Bytes;
 use url::{Host, Url};
 
-use super::{Outgoing, Settings, client::ProviderClient, fault::Fault, resolver::Resolver};
+use super::{Settings, ask::Ask, fault::Fault};
 
 /// How long its stages may take.
 const TIMEOUTS: Timeouts =
@@ -44,20 +43,14 @@ pub enum FetchFault {
 pub struct Fetch {
     settings: Settings,
     url: Url,
-    card: Card,
+    this_machine: bool,
 }
 
 impl Fetch {
     /// Fetches from `url`. A private address is gone to only where the url spells this very machine.
     #[must_use]
     pub fn new(settings: &Settings, url: Url) -> Self {
-        let this_machine = match url.host() {
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            _ => false,
-        };
-        let card = card(url.origin().ascii_serialization(), this_machine, TIMEOUTS);
-        Self { settings: settings.clone(), url, card }
+        Self { settings: settings.clone(), this_machine: spells_this_machine(&url), url }
     }
 
     /// Where it is.
@@ -71,31 +64,28 @@ impl Fetch {
     /// # Errors
     /// Why there is none.
     pub async fn fetch(&self, limit: usize) -> Result<Bytes, FetchFault> {
-        let resolver = Rc::new(Resolver::new(self.settings.lookup.clone()));
-        let client = ProviderClient::new(&self.card, self.settings.tls.clone(), resolver)?;
-        let query = self.url.query().map(|query| format!("?{query}")).unwrap_or_default();
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/plain"));
-        let outgoing = Outgoing {
+        let ask = Ask {
+            url: &self.url,
+            allow_private_network: self.this_machine,
             method: Method::GET,
-            path_and_query: format!("{}{query}", self.url.path()),
             headers,
             body: Bytes::new(),
-            deadline: None,
+            timeouts: TIMEOUTS,
+            limit,
         };
-        let mut incoming = client.send(outgoing).await?;
-        if incoming.status.as_u16() != 200 {
-            return Err(FetchFault::Status(incoming.status.as_u16()));
-        }
-        let mut file = BytesMut::new();
-        while let Some(chunk) = incoming.body.next().await {
-            let chunk = chunk?;
-            if file.len() + chunk.len() > limit {
-                return Err(FetchFault::TooLong(limit));
-            }
-            file.extend_from_slice(&chunk);
-        }
-        Ok(file.freeze())
+        let told = ask.ask(&self.settings).await?;
+        if told.status == 200 { Ok(told.body) } else { Err(FetchFault::Status(told.status)) }
+    }
+}
+
+/// Whether a url spells an address of this very machine.
+pub(crate) fn spells_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        _ => false,
     }
 }
 

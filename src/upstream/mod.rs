@@ -11,6 +11,7 @@
 
 mod address;
 mod alarm;
+pub mod ask;
 mod base_url;
 mod body;
 mod chunks;
