@@ -20,6 +20,10 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 pub struct Digest([u8; 32]);
 
 impl Digest {
+    pub(super) const fn of(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes, as stored.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

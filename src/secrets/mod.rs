@@ -10,6 +10,7 @@
 //! | admin token | `pointsman/1/admin-token` | HMAC-SHA-256 digest of the admin token ([`admin_token`]) |
 //! | console sessions | `pointsman/1/console-sessions` | HMAC-SHA-256 digests of session tokens ([`session_token`]) |
 //! | csrf | `pointsman/1/console-session-csrf` | what a page sends along with a change ([`session_token`]) |
+//! | tickets | `pointsman/1/sign-in-tickets` | marks on tickets, and what a provider is shown ([`ticket`]) |
 //!
 //! So the database alone is of no use to a thief; and whoever loses the sealing key has to enter
 //! credentials again and give out new api keys. Back it up, apart from the database.
@@ -20,3 +21,4 @@ pub mod password;
 pub mod sealing;
 pub mod sealing_key;
 pub mod session_token;
+pub mod ticket;

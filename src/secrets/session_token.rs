@@ -41,10 +41,11 @@ impl SessionTokens {
         self.digester.digest(token)
     }
 
-    /// What a session remembers of the password that it began with: a digest of the password's hash.
+    /// What a session remembers of what it rests on: of a password a digest of its hash, of a provider one of
+    /// its name.
     #[must_use]
-    pub fn proof(&self, hash: &str) -> Digest {
-        self.digester.digest(hash)
+    pub fn proof(&self, rests_on: &str) -> Digest {
+        self.digester.digest(rests_on)
     }
 
     /// What a page of ours sends along with a change. It says nothing about the token, which the page
