@@ -10,6 +10,7 @@ pub mod console;
 pub mod data_dir;
 mod journal;
 pub mod log;
+pub mod oidc;
 pub mod prices;
 pub mod routing;
 mod secret;
@@ -28,9 +29,9 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 
 use self::{
-    console::ConsoleSettings, log::LogSettings, prices::PriceSettings, routing::RoutingSettings,
-    secrets::SecretSettings, server::ServerSettings, store::StoreSettings, traces::TraceSettings,
-    typed::Typed,
+    console::ConsoleSettings, log::LogSettings, oidc::OidcSettings, prices::PriceSettings,
+    routing::RoutingSettings, secrets::SecretSettings, server::ServerSettings, store::StoreSettings,
+    traces::TraceSettings, typed::Typed,
 };
 pub use self::{
     secret::Secret,
@@ -50,6 +51,8 @@ pub struct Config {
     pub server: ServerSettings,
     /// How people sign in.
     pub console: ConsoleSettings,
+    /// The provider where people may sign in, if there is one.
+    pub oidc: Option<OidcSettings>,
     /// The database.
     pub store: StoreSettings,
     /// What is written down before the database has it.
@@ -104,6 +107,7 @@ pub fn load_with(
         time_zone: time_zone::meant(&typed)?,
         server: server::meant(&typed)?,
         console: console::meant(&typed)?,
+        oidc: oidc::meant(&typed)?,
         store: store::meant(&typed, &data_dir)?,
         journal: journal::meant(&typed, &data_dir)?,
         routing: routing::meant(&typed)?,

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use super::{console, data_dir, journal, log, prices, routing, secrets, server, store, time_zone, traces};
+use super::{
+    console, data_dir, journal, log, oidc, prices, routing, secrets, server, store, time_zone, traces,
+};
 
 /// One thing that can be configured.
 pub(super) struct Knob {
@@ -37,11 +39,12 @@ impl Knob {
     }
 }
 
-const SECTIONS: [&[Knob]; 11] = [
+const SECTIONS: [&[Knob]; 12] = [
     data_dir::KNOBS,
     time_zone::KNOBS,
     server::KNOBS,
     console::KNOBS,
+    oidc::KNOBS,
     store::KNOBS,
     journal::KNOBS,
     routing::KNOBS,

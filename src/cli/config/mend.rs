@@ -45,6 +45,11 @@ fn advice(key: &str) -> &'static str {
         "time_zone" => "a name of the IANA list, such as UTC, Europe/Berlin or Asia/Shanghai",
         "server.listen_addr" => "0.0.0.0 listens everywhere, 127.0.0.1 only on this machine",
         "prices.source_url" => "an https:// address without user name and password",
+        "oidc.issuer" => {
+            "the `issuer` that the provider's /.well-known/openid-configuration names, letter by letter"
+        }
+        "oidc.public_url" => "where browsers find this server, such as https://gate.example",
+        "oidc.roles" => "such as gateway-admins=admin,gateway-ops=operator",
         "server.placement" => "auto suits nearly everyone",
         _ => "see docs/operating/configuration.md for what it means",
     }
