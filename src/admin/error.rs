@@ -51,6 +51,12 @@ codes! {
         Unauthorized = "unauthorized",
         /// What was shown to sign in with does not count.
         SignInFailed = "sign_in_failed",
+        /// Nobody began this sign-in in this browser, or it is over.
+        SignInExpired = "sign_in_expired",
+        /// The provider knows who that is, and that one may not come in here.
+        SignInRefused = "sign_in_refused",
+        /// The provider where people sign in does not answer as it should.
+        SignInProviderFailed = "sign_in_provider_failed",
         /// Too many attempts to sign in failed; `retry-after` says when the next may be made.
         TooManyAttempts = "too_many_attempts",
         /// A change by session that does not come from a page of ours.
@@ -112,8 +118,8 @@ impl Code {
     pub fn status(self) -> StatusCode {
         match self {
             Self::MalformedJson => StatusCode::BAD_REQUEST,
-            Self::Unauthorized | Self::SignInFailed => StatusCode::UNAUTHORIZED,
-            Self::Forbidden | Self::CsrfRejected => StatusCode::FORBIDDEN,
+            Self::Unauthorized | Self::SignInFailed | Self::SignInExpired => StatusCode::UNAUTHORIZED,
+            Self::Forbidden | Self::CsrfRejected | Self::SignInRefused => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -126,7 +132,7 @@ impl Code {
             | Self::NoSession => StatusCode::CONFLICT,
             Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
             Self::TooManyKeys | Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
-            Self::PriceSourceFailed => StatusCode::BAD_GATEWAY,
+            Self::PriceSourceFailed | Self::SignInProviderFailed => StatusCode::BAD_GATEWAY,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid | Self::NotSupportedYet | Self::IdempotencyKeyReused => {
@@ -144,6 +150,9 @@ impl Code {
             Self::MalformedJson => "the body is not JSON",
             Self::Unauthorized => "a credential is needed",
             Self::SignInFailed => "not signed in",
+            Self::SignInExpired => "sign-in not begun here, or over",
+            Self::SignInRefused => "not let in",
+            Self::SignInProviderFailed => "the provider does not help",
             Self::TooManyAttempts => "too many attempts",
             Self::CsrfRejected => "not asked for by a page of ours",
             Self::NoSession => "no session to end",
@@ -280,6 +289,12 @@ impl Problem {
     #[must_use]
     pub const fn code(&self) -> Code {
         self.code
+    }
+
+    /// What the caller may know.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// What the log should keep, where there is more to say than the answer does.

@@ -18,6 +18,7 @@ pub mod error;
 mod events;
 mod exports;
 mod gate;
+mod identities;
 mod keys;
 mod ledger;
 mod lifecycle;
@@ -75,6 +76,7 @@ use self::{
 };
 pub use self::{
     access::{Principal, Right, Session},
+    auth::oidc::Provider as OidcProvider,
     routes::{configure, listing},
 };
 use crate::{
@@ -83,7 +85,7 @@ use crate::{
     events::Events,
     exports::Exports,
     journal::recorder::Recorder,
-    secrets::{admin_token::AdminToken, digest::Digester, session_token::SessionTokens},
+    secrets::{admin_token::AdminToken, digest::Digester, session_token::SessionTokens, ticket::Tickets},
     store::Store,
     upstream::fetch::Fetch as PriceSource,
 };
@@ -105,6 +107,8 @@ pub struct Admin {
     console: ConsoleSettings,
     workers: Workers,
     trusted_proxies: Vec<IpNet>,
+    tickets: Tickets,
+    oidc: Option<OidcProvider>,
     price_source: Option<PriceSource>,
     process: Vec<Effective>,
     events: Events,
@@ -135,6 +139,10 @@ pub struct Parts {
     pub digester: Digester,
     /// Makes the tokens of console sessions.
     pub sessions: SessionTokens,
+    /// Makes the tickets of those who sign in elsewhere.
+    pub tickets: Tickets,
+    /// Where people sign in, if they do so elsewhere.
+    pub oidc: Option<OidcProvider>,
     /// How people sign in.
     pub console: ConsoleSettings,
     /// Peers whose word about a client's address is believed.
@@ -172,7 +180,8 @@ impl Admin {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { store, gateway, current, recorder, token, digester, sessions, .. } = parts;
-        let Parts { console, trusted_proxies, price_source, process, events, exports, .. } = parts;
+        let Parts { console, trusted_proxies, tickets, oidc, price_source, process, events, exports, .. } =
+            parts;
         let (one_at_a_time, behind) = (Mutex::default(), Default::default());
         Self {
             store,
@@ -185,6 +194,8 @@ impl Admin {
             console,
             workers: Workers::default(),
             trusted_proxies,
+            tickets,
+            oidc,
             price_source,
             process,
             events,

@@ -18,7 +18,7 @@ use actix_web::{
 use super::{
     Right, audit, auth, billing, configuration,
     error::{Code, Problem},
-    events, exports, gate, keys, ledger, lifecycle, live, me,
+    events, exports, gate, identities, keys, ledger, lifecycle, live, me,
     openapi::{self, Asked, Asks},
     overview, price_import, prices, provider_prices, providers,
     query::Query,
@@ -76,6 +76,9 @@ fn table() -> Vec<Entry> {
         entry(DELETE, "/api/v1/users/{id}",              Admin,   users::remove),
         entry(PUT,    "/api/v1/users/{id}/password",     Admin,   auth::passwords::set),
         entry(DELETE, "/api/v1/users/{id}/password",     Admin,   auth::passwords::remove),
+        entry(GET,    "/api/v1/users/{id}/identities",   Read,    identities::list),
+        entry(POST,   "/api/v1/users/{id}/identities",   Admin,   identities::link),
+        entry(DELETE, "/api/v1/identities/{id}",         Admin,   identities::unlink),
         entry(POST,   "/api/v1/users/{id}/keys",         Own,     keys::create),
         entry(GET,    "/api/v1/users/{id}/keys",         Own,     keys::list),
         entry(GET,    "/api/v1/keys",                    Read,    keys::everybodys),
@@ -101,6 +104,9 @@ fn table() -> Vec<Entry> {
         entry(PUT,    "/api/v1/me/password",             Own,     auth::passwords::change_own),
 
         entry(POST,   "/api/v1/auth/login",              Public,   auth::login),
+        entry(GET,    "/api/v1/auth/ways",               Public,   auth::ways::list),
+        entry(GET,    "/api/v1/auth/oidc/start",         Public,   auth::oidc::start),
+        entry(GET,    "/api/v1/auth/oidc/callback",      Public,   auth::oidc::callback),
         entry(POST,   "/api/v1/auth/logout",             SignedIn, auth::logout),
         entry(GET,    "/api/v1/auth/sessions",           SignedIn, auth::sessions::list),
         entry(DELETE, "/api/v1/auth/sessions/{id}",      SignedIn, auth::sessions::end),

@@ -30,9 +30,11 @@ use crate::{
 
 /// The longest name of a thing, in characters.
 const NAME_CHARS: usize = 64;
+/// The longest that somebody is called elsewhere, in characters.
+const IDENTIFIER_CHARS: usize = 255;
 /// The most entries of a list.
 const MAX_ENTRIES: usize = 1_000;
-/// [`name_rule`], as a regular expression.
+/// [`called`], as a regular expression.
 const NAME_PATTERN: &str = r"^[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]([^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000])?$";
 /// [`model_rule`], as a regular expression.
 const MODEL_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
@@ -57,9 +59,18 @@ fn ruled(
     Some(text)
 }
 
-fn name_rule(text: &str) -> Result<(), String> {
-    if text.is_empty() || text.chars().count() > NAME_CHARS {
-        return Err(format!("must have 1 to {NAME_CHARS} characters"));
+pub(super) fn name_rule(text: &str) -> Result<(), String> {
+    called(text, NAME_CHARS)
+}
+
+pub(super) fn identifier_rule(text: &str) -> Result<(), String> {
+    called(text, IDENTIFIER_CHARS)
+}
+
+/// What something may be called in that many characters.
+fn called(text: &str, most_chars: usize) -> Result<(), String> {
+    if text.is_empty() || text.chars().count() > most_chars {
+        return Err(format!("must have 1 to {most_chars} characters"));
     }
     if text.trim() != text || text.chars().any(char::is_control) {
         return Err("must not begin or end with a space or hold control characters".to_owned());
@@ -121,6 +132,9 @@ texts! {
     /// What something has to be called for a filter to let it through.
     Term = |text| if (1..=1_000).contains(&text.len()) { Ok(()) } else { Err("must have 1 to 1000 bytes".to_owned()) },
         {"type": "string", "minLength": 1, "maxLength": 1_000};
+    /// What somebody or something is called elsewhere, letter by letter.
+    Identifier = identifier_rule,
+        {"type": "string", "minLength": 1, "maxLength": IDENTIFIER_CHARS, "pattern": NAME_PATTERN};
     /// A password to be set. What kinds of characters it has is nobody's business.
     NewPassword = |text| {
         if text.chars().count() < FEWEST_CHARS {

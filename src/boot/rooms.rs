@@ -8,7 +8,7 @@ use actors::{Gateway, clock::Clock};
 
 use super::foundation::Foundation;
 use crate::{
-    admin::{self, Admin},
+    admin::{self, Admin, OidcProvider},
     config::Config,
     current::Current,
     drain::Drain,
@@ -18,7 +18,7 @@ use crate::{
     metrics::{Metrics, meters::Meters},
     ops::{self, Ops},
     proxy::Proxy,
-    secrets::{digest::Digester, session_token::SessionTokens},
+    secrets::{digest::Digester, session_token::SessionTokens, ticket::Tickets},
     store::Store,
     traces::Tracer,
     upstream::{self, fetch::Fetch},
@@ -113,6 +113,8 @@ impl Rooms {
             token,
             digester: digester.clone(),
             sessions: SessionTokens::new(&key),
+            tickets: Tickets::new(&key),
+            oidc: config.oidc.map(|settings| OidcProvider::new(settings, &upstream)),
             console: config.console,
             trusted_proxies: config.server.trusted_proxies,
             process,

@@ -15,6 +15,7 @@ mod directory;
 mod error;
 mod expected;
 mod idempotency;
+mod identities;
 mod keys;
 mod ledger;
 mod limits;
@@ -54,6 +55,7 @@ pub use self::{
     error::StoreError,
     expected::Expected,
     idempotency::{Claim, Claimed, Given},
+    identities::Identity,
     keys::{Key, KeyChange, NewKey},
     ledger::{Corrected, Correction, Drift},
     lists::{By, KeyFilter, ListAsk, Order, Place, ProviderFilter, Start, Status, UserFilter},

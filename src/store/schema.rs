@@ -399,8 +399,33 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::store::types::Ts;
+
+    user_identities (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        issuer -> Text,
+        subject -> Text,
+        created_at -> Ts,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Binary;
+    use crate::store::types::Ts;
+
+    spent_tickets (digest) {
+        digest -> Binary,
+        expires_at -> Ts,
+    }
+}
+
 diesel::joinable!(api_keys -> users (user_id));
 diesel::joinable!(console_sessions -> users (user_id));
 diesel::joinable!(console_sessions -> api_keys (key_id));
 diesel::joinable!(user_passwords -> users (user_id));
+diesel::joinable!(user_identities -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(api_keys, users, console_sessions, user_passwords);
+diesel::allow_tables_to_appear_in_same_query!(user_identities, users);

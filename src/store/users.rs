@@ -131,20 +131,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when the name is taken.
     pub async fn create_user(&self, new: NewUser) -> Result<User, StoreError> {
-        let now = At::now();
-        let row = NewRow {
-            name: Clean::name(&new.name, "name")?,
-            role: new.role.name(),
-            groups: Json(new.groups),
-            tags: Json(new.tags),
-            limits: Json(new.limits.into()),
-            restrictions: Json(new.restrictions.into()),
-            expires_at: new.expires_at.map(At),
-            enabled: new.enabled,
-            created_at: now,
-            updated_at: now,
-        };
-        let author = self.author();
+        let (author, row) = (self.author(), NewRow::new(new)?);
         let row: Row = db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
                 let made: Row = diesel::insert_into(users::table)
@@ -230,7 +217,7 @@ pub(super) fn subject(id: i64) -> String {
 #[derive(Queryable, Selectable, Serialize)]
 #[diesel(table_name = users)]
 pub(super) struct Row {
-    id: i64,
+    pub(super) id: i64,
     pub(super) version: i64,
     name: Clean,
     role: Clean,
@@ -246,7 +233,7 @@ pub(super) struct Row {
 
 #[derive(Insertable)]
 #[diesel(table_name = users)]
-struct NewRow {
+pub(super) struct NewRow {
     name: Clean,
     role: &'static str,
     groups: Json<Vec<String>>,
@@ -257,6 +244,24 @@ struct NewRow {
     enabled: bool,
     created_at: At,
     updated_at: At,
+}
+
+impl NewRow {
+    pub(super) fn new(new: NewUser) -> Result<Self, StoreError> {
+        let now = At::now();
+        Ok(Self {
+            name: Clean::name(&new.name, "name")?,
+            role: new.role.name(),
+            groups: Json(new.groups),
+            tags: Json(new.tags),
+            limits: Json(new.limits.into()),
+            restrictions: Json(new.restrictions.into()),
+            expires_at: new.expires_at.map(At),
+            enabled: new.enabled,
+            created_at: now,
+            updated_at: now,
+        })
+    }
 }
 
 #[derive(AsChangeset)]

@@ -27,6 +27,10 @@ BEYOND_SCHEMAS = {
     "GET /api/v1/users/{id}/keys": {"cursor"},
     "GET /api/v1/keys": {"cursor"},
     "GET /api/v1/providers": {"cursor"},
+    # a path of this host
+    "GET /api/v1/auth/oidc/start": {"return_to"},
+    # which provider, where none is set up
+    "POST /api/v1/users/{id}/identities": {"issuer"},
     # what is renewed ends in the future
     "POST /api/v1/keys/{id}/renew": {"expires_at"},
     "POST /api/v1/users/{id}/renew": {"expires_at"},

@@ -11,6 +11,8 @@ use crate::secrets::session_token::PREFIX;
 
 const SECURE: &str = "__Host-pointsman";
 const PLAIN: &str = "pointsman";
+const SECURE_TICKET: &str = "__Host-pointsman-sign-in";
+const PLAIN_TICKET: &str = "pointsman-sign-in";
 
 /// What of a cookie is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,22 +37,35 @@ impl Cookies {
         if self.secure { SECURE } else { PLAIN }
     }
 
+    const fn ticket_name(self) -> &'static str {
+        if self.secure { SECURE_TICKET } else { PLAIN_TICKET }
+    }
+
     /// What a request came with.
     pub(in crate::admin) fn presented(self, headers: &HeaderMap) -> Presented {
-        let lines = headers.get_all(COOKIE).filter_map(|line| line.to_str().ok());
-        let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let mut ours = pairs.filter(|(name, _)| *name == self.name()).map(|(_, value)| value);
-        match (ours.next(), ours.next()) {
-            (None, _) => Presented::None,
-            (Some(token), None) => Presented::Token(token.to_owned()),
-            (Some(_), Some(_)) => Presented::Several,
-        }
+        named(self.name(), headers)
+    }
+
+    /// With what ticket of a sign-in elsewhere a request came.
+    pub(in crate::admin) fn presented_ticket(self, headers: &HeaderMap) -> Presented {
+        named(self.ticket_name(), headers)
+    }
+
+    /// Has a browser keep a ticket until it comes back from elsewhere: then another site sends it here, and
+    /// browsers add no cookie that is `Strict`.
+    pub(in crate::admin) fn set_ticket(self, ticket: &str, lasts: Duration) -> HeaderValue {
+        self.written(self.ticket_name(), ticket, lasts.as_secs(), "Lax")
+    }
+
+    /// Has a browser forget its ticket.
+    pub(in crate::admin) fn forget_ticket(self) -> HeaderValue {
+        self.written(self.ticket_name(), "", 0, "Lax")
     }
 
     /// Has a browser keep the token for as long as the session may last.
     pub(in crate::admin) fn set(self, token: &str, lasts: Duration) -> HeaderValue {
         debug_assert!(token.starts_with(PREFIX), "a token of ours");
-        self.written(token, lasts.as_secs())
+        self.written(self.name(), token, lasts.as_secs(), "Strict")
     }
 
     /// What a browser sends that keeps this token; none of what no token can be.
@@ -61,13 +76,26 @@ impl Cookies {
 
     /// Has a browser forget it.
     pub(in crate::admin) fn forget(self) -> HeaderValue {
-        self.written("", 0)
+        self.written(self.name(), "", 0, "Strict")
     }
 
-    fn written(self, value: &str, seconds: u64) -> HeaderValue {
-        let (name, secure) = (self.name(), if self.secure { "; Secure" } else { "" });
-        let line = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-        HeaderValue::try_from(line).expect("tokens of ours are letters and digits")
+    fn written(self, name: &str, value: &str, seconds: u64, same_site: &str) -> HeaderValue {
+        let secure = if self.secure { "; Secure" } else { "" };
+        let line =
+            format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}");
+        HeaderValue::try_from(line).expect("what is ours is letters, digits and a few signs")
+    }
+}
+
+/// The only cookie of that name.
+fn named(name: &str, headers: &HeaderMap) -> Presented {
+    let lines = headers.get_all(COOKIE).filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut ours = pairs.filter(|(found, _)| *found == name).map(|(_, value)| value);
+    match (ours.next(), ours.next()) {
+        (None, _) => Presented::None,
+        (Some(value), None) => Presented::Token(value.to_owned()),
+        (Some(_), Some(_)) => Presented::Several,
     }
 }
 

@@ -53,6 +53,8 @@ impl Over {
 struct Secrets {
     token: Digest,
     password: Option<Digest>,
+    /// Of the provider's name.
+    provider: Option<Digest>,
 }
 
 /// Who comes with the token of a session.
@@ -62,7 +64,8 @@ pub(super) async fn holder(admin: &Admin, token: &str) -> Result<Principal, Prob
     let standing = standing.ok_or_else(over)?;
     let (now, session) = (admin.wall_now(), &standing.session);
     let password = standing.password.as_deref().map(|hash| admin.sessions.proof(hash));
-    let secrets = Secrets { token: *admin.token.known_by(), password };
+    let provider = admin.oidc.as_ref().map(|oidc| admin.sessions.proof(oidc.issuer()));
+    let secrets = Secrets { token: *admin.token.known_by(), password, provider };
     if let Err(why) = judge(&standing, now, admin.console.session_idle, &secrets) {
         // It opens nothing whether it is removed or not; another request may have done so.
         let nobody = Author { who: "nobody".into(), address: None };
@@ -97,6 +100,7 @@ fn judge(standing: &Standing, now: DateTime<Utc>, idle: Duration, secrets: &Secr
         Way::AdminToken => proof.is_some_and(|proof| proof.matches(&secrets.token)),
         Way::ApiKey => key.is_some() && owner.is_some(),
         Way::Password => proof.zip(secrets.password).is_some_and(|(then, now)| then.matches(&now)),
+        Way::Oidc => proof.zip(secrets.provider).is_some_and(|(then, now)| then.matches(&now)),
     };
     when(!counts, Over::SecretChanged)
 }
@@ -167,7 +171,7 @@ mod tests {
                 address: None,
                 user_agent: None,
             },
-            proof: (by_token || way == Way::Password).then(|| digest("now")),
+            proof: (!by_key).then(|| digest("now")),
             password: None,
             owner: (!by_token).then(|| Owner {
                 name: "anna".to_owned(),
@@ -186,17 +190,19 @@ mod tests {
 
     fn judged(standing: &Standing, minute: i64) -> Result<(), Over> {
         let password = standing.owner.is_some().then(|| digest("now"));
-        let secrets = Secrets { token: digest("now"), password };
+        let secrets = Secrets { token: digest("now"), password, provider: Some(digest("now")) };
         judge(standing, at(minute), Duration::from_secs(30 * 60), &secrets)
     }
 
     #[test]
     fn c19_a_session_ends_with_what_it_rests_on() {
         type Change = fn(&mut Standing);
-        let table: [(Way, Change, Result<(), Over>); 14] = [
+        let table: [(Way, Change, Result<(), Over>); 16] = [
             (Way::AdminToken, |_| (), Ok(())),
             (Way::ApiKey, |_| (), Ok(())),
             (Way::Password, |_| (), Ok(())),
+            (Way::Oidc, |_| (), Ok(())),
+            (Way::Oidc, |it| it.proof = Some(digest("before")), Err(Over::SecretChanged)),
             (Way::Password, |it| it.proof = Some(digest("before")), Err(Over::SecretChanged)),
             (Way::Password, |it| it.owner = None, Err(Over::SecretChanged)),
             (Way::AdminToken, |it| it.proof = Some(digest("before")), Err(Over::SecretChanged)),

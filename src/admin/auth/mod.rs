@@ -3,13 +3,19 @@
 //! What a browser keeps of it is a cookie that no script can read; what a page keeps is what it sends along
 //! with changes. Each sign-in makes a new token and ends the session that the request came with (C-19).
 
+pub(super) mod oidc;
 pub(super) mod passwords;
 mod proof;
 pub(super) mod sessions;
 mod visitor;
+pub(super) mod ways;
 mod workers;
 
-use actix_web::{HttpResponse, http::header::SET_COOKIE, web::Data};
+use actix_web::{
+    HttpResponse,
+    http::header::{HeaderValue, SET_COOKIE},
+    web::Data,
+};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -23,7 +29,10 @@ use super::{
     schema::view,
     values::{SecretText, Text},
 };
-use crate::store::{Author, NewConsoleSession};
+use crate::{
+    secrets::digest::Digest,
+    store::{Author, NewConsoleSession},
+};
 
 body! {
     /// What one signs in with: a token, or name and password.
@@ -66,11 +75,24 @@ pub(super) async fn login(admin: Data<Admin>, visitor: Visitor, Body(body): Body
         }
         _ => return Err(Problem::new(Code::Invalid, "send `token`, or `name` and `password`")),
     };
-    open(&admin, &visitor, known).await
+    let Begun { signed_in, cookie } = begin(&admin, &visitor, known, None).await?;
+    Ok(HttpResponse::Ok().insert_header((SET_COOKIE, cookie)).json(signed_in))
 }
 
-/// Begins the session of somebody who is known.
-async fn open(admin: &Admin, visitor: &Visitor, known: Known) -> Answer {
+/// A session that has just begun.
+struct Begun {
+    signed_in: SignedIn,
+    /// What has the browser keep it.
+    cookie: HeaderValue,
+}
+
+/// Begins the session of somebody who is known, in place of the one that is `left` or came along.
+async fn begin(
+    admin: &Admin,
+    visitor: &Visitor,
+    known: Known,
+    left: Option<Digest>,
+) -> Result<Begun, Problem> {
     let Known { principal, proof } = known;
     let (token, now) = (admin.sessions.make(), admin.wall_now());
     let (ttl, idle) = (admin.console.session_ttl, admin.console.session_idle);
@@ -88,7 +110,7 @@ async fn open(admin: &Admin, visitor: &Visitor, known: Known) -> Answer {
         user_agent: visitor.user_agent.clone(),
     };
     let store = admin.store.signed(Author { who: principal.name.clone(), address: visitor.address });
-    let left = visitor.token.as_deref().map(|token| admin.sessions.digest(token));
+    let left = left.or_else(|| visitor.token.as_deref().map(|token| admin.sessions.digest(token)));
     let session = store.begin_console_session(new, left, now - idle).await?;
     let signed_in = SignedIn {
         name: principal.name.to_string(),
@@ -101,7 +123,7 @@ async fn open(admin: &Admin, visitor: &Visitor, known: Known) -> Answer {
         expires_at: session.expires_at,
         csrf_token: admin.sessions.csrf(&token),
     };
-    Ok(HttpResponse::Ok().insert_header((SET_COOKIE, admin.cookies().set(&token, ttl))).json(signed_in))
+    Ok(Begun { signed_in, cookie: admin.cookies().set(&token, ttl) })
 }
 
 /// `POST /api/v1/auth/logout`.

@@ -18,8 +18,11 @@ use actix_web::{
 };
 use serde_json::{Map, Value, json};
 
-pub(super) use self::asked::{Asked, Asks};
 use self::operations::Told;
+pub(super) use self::{
+    asked::{Asked, Asks},
+    page::escaped,
+};
 use super::{
     Right,
     error::{Code, Problem},

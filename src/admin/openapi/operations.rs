@@ -8,8 +8,8 @@ use super::super::statistics::{MOST_SUBJECTS, SUBJECTS};
 use super::super::{
     audit, auth, billing, configuration,
     error::Code,
-    events, exports, keys, ledger, lifecycle, live, me, overview, price_import, prices, provider_prices,
-    providers,
+    events, exports, identities, keys, ledger, lifecycle, live, me, overview, price_import, prices,
+    provider_prices, providers,
     query::{LARGEST_PAGE, Listed, MOST_WORDS, PAGE},
     quotas, repricing, request_filters, requests,
     schema::{Book, Schema},
@@ -72,6 +72,11 @@ impl Told {
     /// It begins a `T`, which takes a while.
     fn takes_in<T: Schema>(self) -> Self {
         Self { status: 202, ..self.gives::<T>() }
+    }
+
+    /// It leads a browser elsewhere.
+    fn leads(self) -> Self {
+        Self { status: 302, ..self }
     }
 
     /// It makes a `T`.
@@ -218,6 +223,9 @@ pub(super) fn all() -> Vec<Told> {
         told(users::show, "Show a user").gives::<users::View>(),
         told(users::update, "Change a user: what is absent stays, null goes back to the default").gives::<users::View>(),
         told(users::remove, "Remove a user with all keys"),
+        told(identities::list, "List what a user is known by at providers").paged().lists::<identities::View>(),
+        told(identities::link, "Have a user be known by what a provider calls somebody").makes::<identities::View>(),
+        told(identities::unlink, "Have nobody be known so any more; the user's sessions end that began at a provider"),
         told(keys::create, "Make an api key; the answer is the only place it is ever shown").makes::<keys::Made>(),
         told(keys::list, "List a user's keys").by("status", statuses()).by("web_login", truth()).searched(By::OF_USERS).lists::<keys::View>(),
         told(keys::everybodys, "List the keys of all users").by("user_id", number()).by("status", statuses()).by("web_login", truth())
@@ -233,6 +241,13 @@ pub(super) fn all() -> Vec<Told> {
             .may(Code::TooManyAttempts).may(Code::NotFound),
         told(auth::login, "Sign in: the answer sets a cookie and tells what changes must send along")
             .may(Code::SignInFailed).may(Code::TooManyAttempts).gives::<auth::SignedIn>(),
+        told(auth::ways::list, "List the ways of signing in").lists::<auth::ways::View>(),
+        told(auth::oidc::start, "Go to the provider to sign in").by("return_to", text()).leads()
+            .may(Code::NotFound).may(Code::SignInProviderFailed),
+        told(auth::oidc::callback, "Come back from the provider: the answer is a page, sets a cookie and leads on")
+            .by("state", text()).by("code", text()).by("iss", text()).by("error", text())
+            .may(Code::NotFound).may(Code::SignInExpired).may(Code::SignInFailed).may(Code::SignInRefused)
+            .may(Code::SignInProviderFailed).may(Code::TooManyAttempts).writes(&["text/html"]),
         told(auth::logout, "Sign out: the session is over").may(Code::NoSession),
         told(auth::sessions::list, "List one's own console sessions, or those of a user").by("user_id", number()).paged()
             .may(Code::NotFound).lists::<auth::sessions::View>(),

@@ -4,6 +4,7 @@
 mod database;
 mod finding;
 mod machine;
+mod oidc;
 mod server;
 mod upstreams;
 
@@ -65,6 +66,7 @@ impl Doctor {
                     findings.push(configuration(config));
                     machine::look(config, &mut findings).await;
                     places = database::look(config, &mut findings).await;
+                    oidc::look(remote, config, &mut findings).await?;
                     server = address(config, server);
                 }
                 Err(error) => findings.push(Finding::bad("config", error.to_string(), mend::of(error))),

@@ -48,11 +48,13 @@ pub enum Way {
     ApiKey,
     /// With name and password.
     Password,
+    /// At an OpenID Connect provider.
+    Oidc,
 }
 
 impl Way {
     /// Every one of them.
-    pub const ALL: [Self; 3] = [Self::AdminToken, Self::ApiKey, Self::Password];
+    pub const ALL: [Self; 4] = [Self::AdminToken, Self::ApiKey, Self::Password, Self::Oidc];
 
     /// The name used in the admin API and in rows.
     #[must_use]
@@ -61,6 +63,7 @@ impl Way {
             Self::AdminToken => "admin_token",
             Self::ApiKey => "api_key",
             Self::Password => "password",
+            Self::Oidc => "oidc",
         }
     }
 }

@@ -95,6 +95,24 @@ async fn c26_every_change_leaves_a_line(house: TestHouse) {
     assert_eq!(line["before"]["limits"]["usd_daily"], "5");
     assert_eq!(line["after"]["limits"]["usd_daily"], "7");
 
+    let link = json!({"issuer": "https://id.example", "subject": "of-anna"});
+    let (_, line) = walk
+        .told(
+            (post.clone(), "/users/{id}/identities", "/users/1/identities", link),
+            "identity.link",
+            "user/1",
+        )
+        .await;
+    assert_eq!((&line["before"], &line["after"]["subject"]), (&none, &json!("of-anna")));
+    let (_, line) = walk
+        .told(
+            (delete.clone(), "/identities/{id}", "/identities/1", none.clone()),
+            "identity.unlink",
+            "user/1",
+        )
+        .await;
+    assert_eq!((&line["before"]["subject"], &line["after"]), (&json!("of-anna"), &none));
+
     let key = json!({"name": "laptop"});
     let (made, line) =
         walk.told((post.clone(), "/users/{id}/keys", "/users/1/keys", key), "key.create", "key/1").await;
@@ -258,7 +276,7 @@ const ELSEWHERE: [&str; 4] =
     ["/api/v1/prices/import/source", "/api/v1/sessions/{id}", "/api/v1/auth/logout", "/api/v1/me/password"];
 
 /// Lines of refusals are written behind the answer's back.
-async fn refusals(api: &Api, expected: usize) -> Vec<Value> {
+pub(super) async fn refusals(api: &Api, expected: usize) -> Vec<Value> {
     for _ in 0..500 {
         let items = api.get("/api/v1/audit?action=access.refused").await.ok(200)["items"].take();
         let items = items.as_array().unwrap().clone();

@@ -3,6 +3,7 @@
 mod browser;
 mod cross_site;
 mod endings;
+mod oidc;
 mod passwords;
 
 use actix_web::{http::Method, test::TestRequest};

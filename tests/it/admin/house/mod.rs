@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use actors::{Gateway, Settings, clock::Clock, ledger::limits::Limits, restrictions::Restrictions};
 use chrono_tz::Tz;
 use pointsman::{
-    admin::{self, Admin},
+    admin::{self, Admin, OidcProvider},
     config::{
         self, Flags, Secret,
         store::{StoreSettings, StoreUrl},
@@ -30,6 +30,7 @@ use pointsman::{
         sealing::Sealer,
         sealing_key::SealingKey,
         session_token::SessionTokens,
+        ticket::Tickets,
     },
     store::{NewKey, NewUser, Role, Store},
     upstream::{self, fetch::Fetch},
@@ -126,24 +127,34 @@ impl TestHouse {
 
     /// The control plane of this house.
     pub(crate) fn admin(&self) -> Data<Admin> {
-        self.admin_with_prices_from(None)
+        self.admin_with_token(ADMIN_TOKEN)
     }
 
     /// The same with an address for price lists.
     pub(crate) fn admin_with_prices_from(&self, url: Option<String>) -> Data<Admin> {
-        self.admin_of(ADMIN_TOKEN, url)
+        let settings = upstream::Settings::new(None).unwrap();
+        let price_source = url.map(|url| Fetch::new(&settings, url.parse().unwrap()));
+        Data::new(Admin::new(admin::Parts { price_source, ..self.parts(ADMIN_TOKEN) }))
     }
 
     /// The same with another admin token.
     pub(crate) fn admin_with_token(&self, token: &str) -> Data<Admin> {
-        self.admin_of(token, None)
+        Data::new(Admin::new(self.parts(token)))
     }
 
-    fn admin_of(&self, token: &str, url: Option<String>) -> Data<Admin> {
+    /// The same with a provider to sign in at, set up by these variables.
+    pub(crate) fn admin_with_oidc(&self, set: &[(&str, &str)]) -> Data<Admin> {
+        let set_up = |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.into());
+        let settings = config::load_with(&Flags::default(), set_up).unwrap().oidc.unwrap();
+        let oidc = Some(OidcProvider::new(settings, &upstream::Settings::new(None).unwrap()));
+        Data::new(Admin::new(admin::Parts { oidc, ..self.parts(ADMIN_TOKEN) }))
+    }
+
+    fn parts(&self, token: &str) -> admin::Parts {
         let digester = Digester::for_admin_token(&sealing_key("11"));
         let token = AdminToken::settle(digester, Some(token), None).unwrap().token;
         let config = config::load_with(&Flags::default(), environment).unwrap();
-        Data::new(Admin::new(admin::Parts {
+        admin::Parts {
             store: self.store.clone(),
             gateway: self.gateway.clone(),
             current: Arc::clone(&self.current),
@@ -151,16 +162,15 @@ impl TestHouse {
             token,
             digester: api_keys(),
             sessions: SessionTokens::new(&sealing_key("11")),
+            tickets: Tickets::new(&sealing_key("11")),
+            oidc: None,
             console: config.console.clone(),
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             process: config.describe().to_vec(),
             events: Events::default(),
             exports: self.exports(),
-            price_source: url.map(|url| {
-                let settings = upstream::Settings::new(None).unwrap();
-                Fetch::new(&settings, url.parse().unwrap())
-            }),
-        }))
+            price_source: None,
+        }
     }
 
     /// What writes the exports of this house, on the thread of the test.

@@ -1,0 +1,2 @@
+DROP TABLE spent_tickets;
+DROP TABLE user_identities;

@@ -1,0 +1,245 @@
+//! Signing in at an OpenID Connect provider: the browser goes there with a ticket of ours, comes back with a
+//! code, and the provider tells us for it who that is (C-19, C-21).
+//!
+//! ```text
+//! browser ──start──▶ here ──302, ticket──▶ browser ──▶ provider ──code, state──▶ browser
+//! browser ──callback, ticket──▶ here ──code, verifier──▶ provider ──token──▶ here: session
+//! ```
+//! Invariants
+//! - A callback counts only in the browser that began it, once, and within ten minutes.
+//! - Whoever comes is known by issuer and subject, and by nothing else.
+
+mod door;
+mod pages;
+mod person;
+mod provider;
+mod return_to;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{LOCATION, SET_COOKIE},
+    web::Data,
+};
+
+use actors::{ledger::limits::Limits, restrictions::Restrictions};
+
+pub use self::provider::Provider;
+use self::{
+    person::{Person, admit},
+    provider::{Fault, Shown},
+    return_to::local,
+};
+use super::{
+    Visitor, begin,
+    proof::{Known, failed, knock},
+};
+use crate::{
+    admin::{
+        Admin, Answer, Principal, Topic,
+        access::Presented,
+        change,
+        error::{Code, FlawCode, Problem},
+        query::Query,
+    },
+    secrets::ticket::{LASTS, Ticket},
+    store::{Author, NewUser, Role, StoreError, User, UserChange, Way},
+};
+
+/// Where browsers begin, and where they come back to.
+pub(in crate::admin) const START: &str = "/api/v1/auth/oidc/start";
+pub(super) const CALLBACK: &str = "/api/v1/auth/oidc/callback";
+
+/// `GET /api/v1/auth/oidc/start`: to the provider.
+pub(in crate::admin) async fn start(
+    admin: Data<Admin>,
+    request: HttpRequest,
+    visitor: Visitor,
+    query: Query,
+) -> Answer {
+    let answer = leave(&admin, &visitor, query).await;
+    Ok(answer.unwrap_or_else(|problem| pages::refusal(&request, problem)))
+}
+
+async fn leave(admin: &Admin, visitor: &Visitor, mut query: Query) -> Answer {
+    let asked = query.take_text("return_to");
+    query.finish()?;
+    let provider = provider(admin)?;
+    let back = asked.map_or(Some("/".to_owned()), |asked| local(&asked)).ok_or_else(|| {
+        Problem::field("return_to", FlawCode::Malformed, "must be a path of this host, such as `/users?x=y`")
+    })?;
+    let now = admin.wall_now();
+    let left = visitor.token.as_deref().map(|token| admin.sessions.digest(token));
+    let ticket = admin.tickets.make(back, left, now);
+    let address = provider.address(shown(admin, &ticket), now).await?;
+    let lasts = LASTS.to_std().unwrap_or_default();
+    let cookie = admin.cookies().set_ticket(&admin.tickets.sealed(&ticket), lasts);
+    Ok(HttpResponse::Found()
+        .insert_header((LOCATION, address.as_str()))
+        .insert_header((SET_COOKIE, cookie))
+        .insert_header(pages::NO_REFERRER)
+        .finish())
+}
+
+/// `GET /api/v1/auth/oidc/callback`: back from the provider. Parameters that it adds are its own business.
+pub(in crate::admin) async fn callback(
+    admin: Data<Admin>,
+    request: HttpRequest,
+    visitor: Visitor,
+    query: Query,
+) -> Answer {
+    let presented = admin.cookies().presented_ticket(request.headers());
+    let answer = arrive(&admin, &visitor, presented, query).await;
+    let mut answer = answer.unwrap_or_else(|problem| pages::refusal(&request, problem));
+    answer.headers_mut().append(SET_COOKIE, admin.cookies().forget_ticket());
+    Ok(answer)
+}
+
+async fn arrive(admin: &Data<Admin>, visitor: &Visitor, presented: Presented, query: Query) -> Answer {
+    let provider = provider(admin)?;
+    let (back, now) = (Back::read(query)?, admin.wall_now());
+    let Presented::Token(cookie) = presented else { return Err(not_begun()) };
+    let ticket = admin.tickets.open(&cookie, now).ok_or_else(not_begun)?;
+    if !admin.tickets.is_state(&ticket, &back.state) {
+        return Err(not_begun());
+    }
+    if !provider.is_its(back.issuer.as_deref(), now).await? {
+        return Err(failed().because("another provider answers than was asked"));
+    }
+    let code = back.code?;
+    // Whoever makes up codes is slowed down like whoever makes up passwords.
+    let leave = knock(admin, visitor.address, None, false).await?;
+    if !admin.store.spend_ticket(admin.tickets.digest(&ticket), ticket.until()).await? {
+        return Err(not_begun());
+    }
+    let claims = provider.redeem(code, shown(admin, &ticket), now).await?;
+    let person = admit(provider.settings(), &claims).map_err(|no| refused(no.detail()))?;
+    let user = user(admin, visitor, provider, person).await?;
+    admin.gateway.sign_in_succeeded(leave);
+    let proof = Some(admin.sessions.proof(provider.issuer()));
+    let known = Known { principal: principal(user), proof };
+    let begun = begin(admin, visitor, known, ticket.left()).await?;
+    Ok(pages::welcome(&ticket.return_to, &begun.cookie))
+}
+
+/// What the browser brings back.
+struct Back {
+    state: String,
+    issuer: Option<String>,
+    /// Or why there is none.
+    code: Result<String, Problem>,
+}
+
+impl Back {
+    fn read(mut query: Query) -> Result<Self, Problem> {
+        let mut once = |name: &str| {
+            let value = query.take_text(name);
+            // A second one may be somebody else's.
+            if query.take_text(name).is_some() { Err(not_begun()) } else { Ok(value) }
+        };
+        let (state, issuer, code, error) = (once("state")?, once("iss")?, once("code")?, once("error")?);
+        let code = match (code, error.as_deref()) {
+            (Some(code), None) => Ok(code),
+            (_, Some("access_denied")) => Err(refused("the provider was told not to let this account in")),
+            _ => Err(Problem::new(Code::SignInProviderFailed, "the provider sends no code")),
+        };
+        Ok(Self { state: state.ok_or_else(not_begun)?, issuer, code })
+    }
+}
+
+/// Whose account it is; where that is to be, a new one.
+async fn user(
+    admin: &Data<Admin>,
+    visitor: &Visitor,
+    provider: &Provider,
+    person: Person,
+) -> Result<User, Problem> {
+    let author = Author { who: "oidc".into(), address: visitor.address };
+    let store = admin.store.signed(author);
+    let known = admin.store.user_known_as(provider.issuer(), &person.subject).await?;
+    let Some(user) = known else {
+        if !provider.settings().create_users {
+            log::info!("admin: no user is linked to the subject {:?} of the provider", person.subject);
+            return Err(refused("no user here is linked to this account; an admin can link one"));
+        }
+        let new = new_user(&person)?;
+        let issuer = provider.issuer().to_owned();
+        let made = async move {
+            let made = store.create_user_known_as(new, &issuer, &person.subject).await;
+            made.map_err(|error| match error {
+                StoreError::Conflict { .. } => refused(
+                    "a user of that name exists and is not linked to this account; an admin can link it",
+                ),
+                error => error.into(),
+            })
+        };
+        return change(admin.clone(), Topic::Keys, made).await;
+    };
+    if !user.enabled || user.expires_at.is_some_and(|end| admin.wall_now() >= end) {
+        return Err(refused("this user is disabled or expired"));
+    }
+    match person.role {
+        Some(role) if role != user.role => {
+            let update = UserChange { role: Some(role), ..UserChange::default() };
+            let update = async move { Ok(store.update_user(user.id, update).await?) };
+            change(admin.clone(), Topic::Keys, update).await
+        }
+        _ => Ok(user),
+    }
+}
+
+fn new_user(person: &Person) -> Result<NewUser, Problem> {
+    let nameless = || refused("the provider gives this account no name that a user may have");
+    Ok(NewUser {
+        name: person.name.clone().ok_or_else(nameless)?,
+        role: person.role.unwrap_or(Role::User),
+        groups: Vec::new(),
+        tags: Vec::new(),
+        limits: Limits::default(),
+        restrictions: Restrictions::default(),
+        expires_at: None,
+        enabled: true,
+    })
+}
+
+fn principal(user: User) -> Principal {
+    Principal {
+        role: user.role,
+        user: Some(user.id),
+        key: None,
+        read_only: false,
+        name: user.name.into(),
+        way: Way::Oidc,
+        session: None,
+    }
+}
+
+fn provider(admin: &Admin) -> Result<&Provider, Problem> {
+    admin.oidc.as_ref().ok_or_else(|| Problem::not_found("provider to sign in at"))
+}
+
+fn shown(admin: &Admin, ticket: &Ticket) -> Shown {
+    let tickets = &admin.tickets;
+    Shown { state: tickets.state(ticket), nonce: tickets.nonce(ticket), verifier: tickets.verifier(ticket) }
+}
+
+/// The no to a callback that this browser did not begin, or not lately, or has ended.
+fn not_begun() -> Problem {
+    let detail = "this sign-in was not begun in this browser, or is over; begin again";
+    Problem::new(Code::SignInExpired, detail)
+}
+
+fn refused(detail: &str) -> Problem {
+    Problem::new(Code::SignInRefused, detail)
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Provider(_) => {
+                let detail = "the provider does not answer as it should; try again later";
+                Self::new(Code::SignInProviderFailed, detail).because(fault)
+            }
+            Fault::Code(_) | Fault::Token(_) => failed().because(fault),
+        }
+    }
+}
