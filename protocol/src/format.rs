@@ -39,7 +39,7 @@ impl Format {
 }
 
 /// What a request asks of the API; decides whether it is a turn, and how its usage is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// A model's answer: the only kind that streams and that counts as a turn.
@@ -53,6 +53,9 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Every operation.
+    pub const ALL: [Self; 4] = [Self::Generate, Self::CountTokens, Self::Embed, Self::Compact];
+
     /// The name used in rows and in the admin API.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -67,8 +70,6 @@ impl Operation {
     /// The operation of that name, if there is one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Generate, Self::CountTokens, Self::Embed, Self::Compact]
-            .into_iter()
-            .find(|operation| operation.name() == name)
+        Self::ALL.into_iter().find(|operation| operation.name() == name)
     }
 }

@@ -20,6 +20,7 @@ use actors::{
 };
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, Stream};
+use protocol::{Format, Operation};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -58,8 +59,16 @@ body! {
         client: Term,
         /// With this status.
         status: Whole<0, 65_535>,
+        /// With another status than this.
+        not_status: Whole<0, 65_535>,
         /// That went so.
         class: RequestClass,
+        /// That spoke this format.
+        wire_format: Format,
+        /// That asked for this.
+        operation: Operation,
+        /// That took so many attempts or more.
+        min_attempts: Whole<0, 2_147_483_647>,
         /// Of this conversation.
         session: Term,
         /// Begun then or later.
@@ -159,7 +168,11 @@ fn read(body: ExportBody) -> Result<(FileFormat, RequestFilter), Problem> {
         model: body.model.value().map(|model| model.0),
         client: body.client.value().map(|client| client.0),
         status: body.status.value().and_then(|status| u16::try_from(status.get()).ok()),
+        not_status: body.not_status.value().and_then(|status| u16::try_from(status.get()).ok()),
         class: body.class.value(),
+        format: body.wire_format.value(),
+        operation: body.operation.value(),
+        min_attempts: body.min_attempts.value().and_then(|least| u32::try_from(least.get()).ok()),
         session: body.session.value().map(|session| session.0),
         from: body.from.value().map(|from| from.0),
         to: body.to.value().map(|to| to.0),

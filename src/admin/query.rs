@@ -78,6 +78,22 @@ impl Query {
         Some(text)
     }
 
+    /// Takes out a parameter that names one of `all`.
+    pub(super) fn take_named<T: Copy>(
+        &mut self,
+        name: &str,
+        all: &[T],
+        of: impl Fn(T) -> &'static str,
+    ) -> Option<T> {
+        let text = self.take_text(name)?;
+        let read = all.iter().copied().find(|one| of(*one) == text);
+        if read.is_none() {
+            let names: Vec<_> = all.iter().map(|one| of(*one)).collect();
+            self.flaws.add(name, FlawCode::NotOneOf, format!("must be one of {}", names.join(", ")));
+        }
+        read
+    }
+
     /// Takes out a moment.
     pub(super) fn take_moment(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let text = self.take_text(name)?;

@@ -7,6 +7,7 @@ use actors::{
     ids::{KeyId, ProviderId, UserId},
     money::Pico,
 };
+use protocol::{Format, Operation};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -38,6 +39,10 @@ pub(super) fn take(query: &mut Query) -> RequestFilter {
         client: query.take_text("client"),
         status: query.take("status", "an HTTP status"),
         class: query.take("class", "ok, error or left"),
+        not_status: query.take("not_status", "an HTTP status"),
+        min_attempts: query.take("min_attempts", "a whole number"),
+        format: query.take_named("wire_format", &Format::ALL, Format::name),
+        operation: query.take_named("operation", &Operation::ALL, Operation::name),
         session: query.take_text("session"),
         from: query.take_moment("from"),
         to: query.take_moment("to"),
@@ -55,7 +60,11 @@ pub(super) fn told(filter: &RequestFilter) -> Value {
     tell("model", filter.model.as_ref().map(|model| json!(model)));
     tell("client", filter.client.as_ref().map(|client| json!(client)));
     tell("status", filter.status.map(|status| json!(status)));
+    tell("not_status", filter.not_status.map(|status| json!(status)));
     tell("class", filter.class.map(|class| json!(class.name())));
+    tell("wire_format", filter.format.map(|format| json!(format)));
+    tell("operation", filter.operation.map(|operation| json!(operation)));
+    tell("min_attempts", filter.min_attempts.map(|least| json!(least)));
     tell("session", filter.session.as_ref().map(|session| json!(session)));
     tell("from", filter.from.map(|from| json!(from)));
     tell("to", filter.to.map(|to| json!(to)));
@@ -65,14 +74,8 @@ pub(super) fn told(filter: &RequestFilter) -> Value {
 
 /// Narrows a filter to what may be looked at; false where that is nothing.
 pub(super) fn narrow(filter: &mut RequestFilter, me: &Principal) -> bool {
-    let (user, key) = me.scope();
-    let other_user = user.is_some() && filter.user_id.is_some() && filter.user_id != user;
-    let other_key = key.is_some() && filter.key_id.is_some() && filter.key_id != key;
-    if other_user || other_key {
-        return false;
-    }
-    filter.user_id = user.or(filter.user_id);
-    filter.key_id = key.or(filter.key_id);
+    let Some((user, key)) = me.narrow(filter.user_id, filter.key_id) else { return false };
+    (filter.user_id, filter.key_id) = (user, key);
     true
 }
 
@@ -132,6 +135,17 @@ view! {
         clients: Vec<String>,
         statuses: Vec<u16>,
         classes: Vec<&'static str>,
+        /// Which formats and operations occur together.
+        calls: Vec<CallView>,
+    }
+}
+
+view! {
+    /// What was asked of which API.
+    #[derive(Serialize)]
+    pub(super) struct CallView {
+        format: Format,
+        operation: Operation,
     }
 }
 
@@ -160,6 +174,7 @@ pub(super) async fn choices(admin: Data<Admin>, me: Principal) -> Answer {
         clients: choices.clients,
         statuses: choices.statuses,
         classes: RequestClass::ALL.map(RequestClass::name).to_vec(),
+        calls: choices.calls.into_iter().map(|(format, operation)| CallView { format, operation }).collect(),
     }))
 }
 

@@ -37,6 +37,21 @@ impl Principal {
         if self.has(Right::Read) { (None, None) } else { (self.user, key) }
     }
 
+    /// Whose requests may be looked at, of those of `user` by `key` that are asked for; none where that is nobody's.
+    #[must_use]
+    pub fn narrow(
+        &self,
+        user: Option<UserId>,
+        key: Option<KeyId>,
+    ) -> Option<(Option<UserId>, Option<KeyId>)> {
+        let (own, own_key) = self.scope();
+        let anothers = own.is_some() && user.is_some() && user != own;
+        let another_keys = own_key.is_some() && key.is_some() && key != own_key;
+        // A key is of one user, so what it used is told without naming that one.
+        let named = if own_key.is_some() { None } else { own.or(user) };
+        (!anothers && !another_keys).then_some((named, own_key.or(key)))
+    }
+
     /// Refuses to show what is another's.
     pub(in crate::admin) fn look_at(&self, user: UserId, what: &str) -> Result<(), Problem> {
         if self.sees(Some(user)) { Ok(()) } else { Err(Problem::not_found(what)) }

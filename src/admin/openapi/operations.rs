@@ -22,7 +22,7 @@ use crate::{
     store::{By, Order, RequestClass, RequestCursor, Role, Status},
 };
 use actors::provider::card::Kind;
-use protocol::Format;
+use protocol::{Format, Operation};
 
 /// What is told of a handler.
 pub(super) struct Told {
@@ -104,8 +104,12 @@ impl Told {
             .by("provider_id", number())
             .by("model", text())
             .by("client", text())
-            .by("status", status)
+            .by("status", status.clone())
+            .by("not_status", status)
             .by("class", names(&RequestClass::ALL.map(RequestClass::name)))
+            .by("wire_format", names(&Format::ALL.map(Format::name)))
+            .by("operation", names(&Operation::ALL.map(Operation::name)))
+            .by("min_attempts", json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}))
             .by("session", text())
             .by("from", moment())
             .by("to", moment())

@@ -3,9 +3,10 @@
 use actors::ids::{KeyId, UserId};
 use diesel::{
     prelude::*,
-    sql_types::{Integer, Text},
+    sql_types::{Integer, Nullable, Text},
 };
 use diesel_async::RunQueryDsl;
+use protocol::{Format, Operation};
 
 use crate::store::{
     Facet, Store, db::db, error::StoreError, schema::requests, text::Clean, usage::client_of,
@@ -29,6 +30,8 @@ pub struct Choices {
     pub clients: Vec<String>,
     /// Statuses.
     pub statuses: Vec<u16>,
+    /// Formats, and what was asked in them.
+    pub calls: Vec<(Format, Operation)>,
 }
 
 #[derive(QueryableByName)]
@@ -40,28 +43,33 @@ struct Subject {
 }
 
 #[derive(QueryableByName)]
-struct Status {
+struct Kind {
     #[diesel(sql_type = Integer)]
     status: i32,
+    #[diesel(sql_type = Nullable<Text>)]
+    format: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    operation: Option<String>,
 }
 
-/// No index begins with the status; the latest rows are what somebody who looks at the log would filter.
-fn latest_statuses() -> String {
+/// No index begins with these; the latest rows are what somebody who looks at the log would filter.
+fn latest_kinds() -> String {
     format!(
-        "SELECT DISTINCT status FROM (SELECT status FROM requests ORDER BY started_at DESC LIMIT {LATEST}) AS latest"
+        "SELECT DISTINCT status, format, operation FROM \
+         (SELECT status, format, operation FROM requests ORDER BY started_at DESC LIMIT {LATEST}) AS latest"
     )
 }
 
 impl Store {
-    /// What occurs in the whole log; of statuses, in its latest requests.
+    /// What occurs in the whole log; of statuses and calls, in its latest requests.
     ///
     /// # Errors
     /// When the database does not answer in time.
     pub async fn request_choices(&self) -> Result<Choices, StoreError> {
-        let (subjects, statuses): (Vec<Subject>, Vec<Status>) = db!(self.engine(), read, conn => {
+        let (subjects, kinds): (Vec<Subject>, Vec<Kind>) = db!(self.engine(), read, conn => {
             let subjects = "SELECT DISTINCT facet, subject FROM usage_days WHERE subject <> ''";
             let subjects = diesel::sql_query(subjects).load(conn).await?;
-            (subjects, diesel::sql_query(latest_statuses()).load(conn).await?)
+            (subjects, diesel::sql_query(latest_kinds()).load(conn).await?)
         })?;
         let mut choices = Choices::default();
         for Subject { facet, subject } in subjects {
@@ -81,7 +89,9 @@ impl Store {
             };
             ids.extend(subject.parse::<i64>());
         }
-        choices.statuses = statuses.into_iter().filter_map(|row| u16::try_from(row.status).ok()).collect();
+        for Kind { status, format, operation } in kinds {
+            choices.took(status, format.as_deref(), operation.as_deref());
+        }
         Ok(choices.in_order())
     }
 
@@ -90,9 +100,16 @@ impl Store {
     /// # Errors
     /// When the database does not answer in time.
     pub async fn request_choices_of(&self, user: UserId, key: Option<KeyId>) -> Result<Choices, StoreError> {
-        type Row = (Option<i64>, Option<Clean>, Option<Clean>, i32);
+        type Row = (Option<i64>, Option<Clean>, Option<Clean>, i32, Option<Clean>, Option<Clean>);
         let rows: Vec<Row> = db!(self.engine(), read, conn => {
-            let columns = (requests::key_id, requests::model, requests::user_agent, requests::status);
+            let columns = (
+                requests::key_id,
+                requests::model,
+                requests::user_agent,
+                requests::status,
+                requests::format,
+                requests::operation,
+            );
             let mut query = requests::table.select(columns).into_boxed();
             query = query.filter(requests::user_id.eq(user.0));
             if let Some(KeyId(key)) = key {
@@ -101,17 +118,23 @@ impl Store {
             query.order(requests::started_at.desc()).limit(LATEST).load(conn).await?
         })?;
         let mut choices = Choices::default();
-        for (key, model, user_agent, status) in rows {
+        for (key, model, user_agent, status, format, operation) in rows {
             choices.keys.extend(key);
             choices.models.extend(model.map(Clean::into_string));
             choices.clients.extend(user_agent.map(|name| client_of(name.as_str()).to_owned()));
-            choices.statuses.extend(u16::try_from(status).ok());
+            choices.took(status, format.as_ref().map(Clean::as_str), operation.as_ref().map(Clean::as_str));
         }
         Ok(choices.in_order())
     }
 }
 
 impl Choices {
+    fn took(&mut self, status: i32, format: Option<&str>, operation: Option<&str>) {
+        self.statuses.extend(u16::try_from(status).ok());
+        let format = format.and_then(Format::from_name);
+        self.calls.extend(format.zip(operation.and_then(Operation::from_name)));
+    }
+
     fn in_order(mut self) -> Self {
         for ids in [&mut self.users, &mut self.keys, &mut self.providers] {
             ids.sort_unstable();
@@ -123,6 +146,8 @@ impl Choices {
         }
         self.statuses.sort_unstable();
         self.statuses.dedup();
+        self.calls.sort_unstable();
+        self.calls.dedup();
         self
     }
 }

@@ -7,6 +7,7 @@ use actors::{
     money::Pico,
 };
 use chrono::{DateTime, Utc};
+use protocol::{Format, Operation};
 
 use crate::{config::store::StoreUrl, store::Store};
 
@@ -27,6 +28,14 @@ pub struct RequestFilter {
     pub status: Option<u16>,
     /// That went how.
     pub class: Option<RequestClass>,
+    /// With another status than this.
+    pub not_status: Option<u16>,
+    /// That took so many attempts or more.
+    pub min_attempts: Option<u32>,
+    /// That spoke this format.
+    pub format: Option<Format>,
+    /// That asked for this.
+    pub operation: Option<Operation>,
     /// Of which conversation.
     pub session: Option<String>,
     /// Begun at this instant or later.
@@ -126,6 +135,20 @@ macro_rules! narrowed {
         }
         if let Some(class) = filter.class {
             query = query.filter(sql::<Bool>(class.condition()));
+        }
+        if let Some(status) = filter.not_status {
+            query = query.filter(requests::status.ne(i32::from(status)));
+        }
+        if let Some(least @ 1..) = filter.min_attempts {
+            // Who came to the last of so many, of whom there are few: found among the attempts, not request by request.
+            let tried = format!("requests.id IN (SELECT request_id FROM attempts WHERE ordinal = {least})");
+            query = query.filter(sql::<Bool>(&tried));
+        }
+        if let Some(format) = filter.format {
+            query = query.filter(requests::format.eq(Clean::cut(format.name(), NAME_BYTES)));
+        }
+        if let Some(operation) = filter.operation {
+            query = query.filter(requests::operation.eq(Clean::cut(operation.name(), NAME_BYTES)));
         }
         if let Some(session) = filter.session {
             query = query.filter(requests::session.eq(Clean::cut(&session, NAME_BYTES)));

@@ -45,7 +45,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer in time.
     pub async fn request_totals(&self, filter: RequestFilter) -> Result<Tally, StoreError> {
-        let few = filter.session.is_none() && filter.min_cost.is_none();
+        let few = filter.has_sums();
         match (filter.class, filter.status) {
             (Some(RequestClass::Ok), None) if few => {
                 let of = |class| RequestFilter { class, ..filter.clone() };
@@ -131,13 +131,22 @@ impl Store {
     }
 }
 
+impl RequestFilter {
+    /// Whether it asks for nothing, besides class and status, that sums don't tell apart.
+    const fn has_sums(&self) -> bool {
+        self.session.is_none()
+            && self.min_cost.is_none()
+            && self.min_attempts.is_none()
+            && self.format.is_none()
+            && self.operation.is_none()
+            && self.not_status.is_none()
+    }
+}
+
 /// The facet that the filter is about, if sums by one facet can answer it; of all requests that of providers, who
 /// are few.
 fn one_facet(filter: &RequestFilter) -> Option<(Facet, UsageOf)> {
-    let plain = filter.status.is_none()
-        && filter.class.is_none()
-        && filter.session.is_none()
-        && filter.min_cost.is_none();
+    let plain = filter.status.is_none() && filter.class.is_none() && filter.has_sums();
     let of = UsageOf {
         user: filter.user_id.map(|id| id.0),
         key: filter.key_id.map(|id| id.0),

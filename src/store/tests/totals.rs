@@ -7,11 +7,11 @@ use actors::{
     money::Pico,
 };
 use chrono::{TimeDelta, Utc};
-use protocol::Usage;
+use protocol::{Format, Operation, Usage};
 
 use super::{Rig, on_both};
 use crate::{
-    journal::record::{Ending, Metering, Record},
+    journal::record::{AttemptRecord, Ending, Metering, Record},
     store::{RequestClass, RequestFilter, Tally},
 };
 
@@ -45,6 +45,10 @@ fn records() -> Vec<Record> {
             _ => (200, Ending::Complete),
         };
         record.duration = Duration::from_millis(5);
+        record.format = record.user_id.map(|user| Format::ALL[usize::try_from(user.0).unwrap()]);
+        record.operation = record.format.map(|_| Operation::ALL[usize::from(number % 4 == 0)]);
+        let attempt = || AttemptRecord::new(ProviderId(1), "one".to_owned(), Duration::ZERO);
+        record.attempts = (0..number % 4).map(|_| attempt()).collect();
         let tokens = u64::try_from(number).unwrap();
         let usage =
             Usage { input_tokens: tokens, cache_write_1h_tokens: 3, output_tokens: 1, ..Usage::default() };
@@ -67,6 +71,12 @@ fn filters() -> Vec<RequestFilter> {
         RequestFilter { client: Some("näive".to_owned()), user_id: Some(UserId(2)), ..none() },
         RequestFilter { session: Some("s".to_owned()), ..none() },
         RequestFilter { min_cost: Some(Pico(150_000)), ..none() },
+        RequestFilter { not_status: Some(200), ..none() },
+        RequestFilter { not_status: Some(429), class: Some(RequestClass::Ok), ..none() },
+        RequestFilter { min_attempts: Some(0), ..none() },
+        RequestFilter { min_attempts: Some(3), status: Some(200), ..none() },
+        RequestFilter { format: Some(Format::OpenaiChat), ..none() },
+        RequestFilter { operation: Some(Operation::CountTokens), user_id: Some(UserId(1)), ..none() },
     ];
     filters.extend(RequestClass::ALL.map(|class| RequestFilter { class: Some(class), ..none() }));
     filters.extend([200, 201, 429, 499, 418].map(|status| RequestFilter { status: Some(status), ..none() }));
@@ -133,9 +143,12 @@ async fn what_there_is_to_choose_from_is_what_occurs(rig: Rig) {
     assert_eq!((all.users, all.keys, all.providers), (vec![0, 1, 2], vec![0, 1, 10, 11, 20, 21], vec![0, 1]));
     assert_eq!((all.models, all.clients), (words(&["a", "b/1", "c"]), words(&["cli", "curl", "näive"])));
     assert_eq!(all.statuses, [200, 201, 429, 499, 502]);
+    assert_eq!(all.calls.len(), 6, "three formats, two operations each: {:?}", all.calls);
+    assert_eq!(all.calls[0], (Format::Anthropic, Operation::Generate));
     let own = rig.store.request_choices_of(UserId(1), Some(KeyId(11))).await.unwrap();
     assert_eq!((own.users.len(), own.keys, own.providers.len()), (0, vec![11], 0));
     assert_eq!(own.models, words(&["b/1"]), "each user of these has a model");
+    assert_eq!(own.calls, [(Format::OpenaiChat, Operation::Generate)]);
 }
 
 fn words(words: &[&str]) -> Vec<String> {

@@ -128,6 +128,11 @@ async fn an_export_holds_what_the_same_filters_list(house: TestHouse) {
         (json!({"user_id": 1}), "?user_id=1"),
         (json!({"status": 502, "model": "a"}), "?status=502&model=a"),
         (json!({"class": "error", "from": "2030-01-31T12:30:00Z"}), "?class=error&from=2030-01-31T12:30:00Z"),
+        (json!({"not_status": 200, "min_attempts": 0}), "?not_status=200&min_attempts=0"),
+        (
+            json!({"wire_format": "anthropic", "operation": "generate"}),
+            "?wire_format=anthropic&operation=generate",
+        ),
         (json!({"model": "nobody's"}), "?model=nobody%27s"),
         (
             json!({"min_cost_usd": "0.25", "client": "x", "session": "s", "to": "2030-01-31T12:30:00Z"}),

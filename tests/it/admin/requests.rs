@@ -107,6 +107,10 @@ async fn requests_are_listed_newest_first_by_filter_and_in_pages(house: TestHous
             record.model = Some(if minute < 3 { "a" } else { "b" }.to_owned());
             record.status = if minute == 5 { 429 } else { 200 };
             record.session = (minute == 2).then(|| "2-abc".to_owned());
+            record.format = Some(if minute < 2 { Format::Gemini } else { Format::Anthropic });
+            record.operation = Some(if minute == 3 { Operation::CountTokens } else { Operation::Generate });
+            let attempt = || AttemptRecord::new(ProviderId(9), "nine".to_owned(), Duration::ZERO);
+            record.attempts = (0..minute).map(|_| attempt()).collect();
         }));
     }
     for (query, expected) in [
@@ -117,6 +121,10 @@ async fn requests_are_listed_newest_first_by_filter_and_in_pages(house: TestHous
         ("?model=a&user_id=0", vec!["02", "00"]),
         ("?status=429", vec!["05"]),
         ("?session=2-abc", vec!["02"]),
+        ("?not_status=200", vec!["05"]),
+        ("?min_attempts=4", vec!["05", "04"]),
+        ("?min_attempts=0&wire_format=gemini", vec!["01", "00"]),
+        ("?wire_format=anthropic&operation=count_tokens", vec!["03"]),
         ("?from=2030-01-31T12:04:00Z", vec!["05", "04"]),
         ("?from=2030-01-31T13:02:00+01:00&to=2030-01-31T12:04:00Z", vec!["03", "02"]),
         ("?model=nobody%27s", vec![]),
@@ -136,10 +144,12 @@ async fn requests_are_listed_newest_first_by_filter_and_in_pages(house: TestHous
         }
     }
     assert_eq!(seen, ["05", "04", "03", "02", "01", "00"]);
-    let wrong =
-        api.get("/api/v1/requests?status=abc&from=today&cursor=1&who=me&limit=501").await.problem(422);
+    let wrong = api
+        .get("/api/v1/requests?status=abc&wire_format=x&from=today&cursor=1&who=me&limit=501")
+        .await
+        .problem(422);
     let fields: Vec<_> = wrong.iter().skip(1).map(|told| told.split(':').next().unwrap()).collect();
-    assert_eq!(fields, ["status", "from", "cursor", "limit", "who"]);
+    assert_eq!(fields, ["status", "wire_format", "from", "cursor", "limit", "who"]);
 }
 
 async fn c11_filters_are_values_and_nothing_else(house: TestHouse) {
