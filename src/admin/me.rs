@@ -5,7 +5,7 @@ use actors::{Subject, ids::KeyId};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Admin, Answer, Principal, Right, Session, query::Query, quotas, schema::view, users};
+use super::{Admin, Answer, Principal, Right, Session, keys, query::Query, quotas, schema::view, users};
 
 view! {
     /// Who is asking, as shown.
@@ -23,6 +23,8 @@ view! {
         has_password: bool,
         /// By which api key.
         key_id: Option<KeyId>,
+        /// That key, whatever else it may look at.
+        key: Option<keys::View>,
         /// By which console session.
         session: Option<SessionView>,
         /// None for the holder of the admin token.
@@ -54,7 +56,7 @@ impl From<&Session> for SessionView {
 /// `GET /api/v1/me`.
 pub(super) async fn show(admin: Data<Admin>, me: Principal, query: Query) -> Answer {
     query.finish()?;
-    let (mut user, mut quota, mut has_password) = (None, None, false);
+    let (mut user, mut quota, mut has_password, mut key) = (None, None, false, None);
     if let Some(id) = me.user {
         admin.settle_log().await;
         let row = admin.store.user(id).await?;
@@ -62,6 +64,9 @@ pub(super) async fn show(admin: Data<Admin>, me: Principal, query: Query) -> Ans
         quota = Some(quotas::quota(&admin, &Subject::User(id, limits)).await?);
         user = Some(row.into());
         has_password = admin.store.password_of(id).await?.is_some();
+    }
+    if let Some(id) = me.key {
+        key = Some(admin.store.key(id).await?.into());
     }
     let rights = Right::ALL.into_iter().filter(|right| me.has(*right)).map(Right::name).collect();
     Ok(HttpResponse::Ok().json(View {
@@ -72,6 +77,7 @@ pub(super) async fn show(admin: Data<Admin>, me: Principal, query: Query) -> Ans
         signed_in_by: me.way.name(),
         has_password,
         key_id: me.key,
+        key,
         session: me.session.as_ref().map(SessionView::from),
         user,
         quota,

@@ -63,7 +63,7 @@ use actix_web::{
     http::header::{HeaderName, HeaderValue},
     web::Data,
 };
-use actors::Gateway;
+use actors::{Gateway, ledger::calendar::Calendar};
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 use tokio::{sync::Mutex, time::sleep};
@@ -221,6 +221,11 @@ impl Admin {
     /// Whether cookies are only for connections that nobody can listen to.
     pub(crate) fn has_secure_cookies(&self) -> bool {
         self.console.secure_cookies
+    }
+
+    /// What days and months go by.
+    pub(crate) fn calendar(&self) -> Calendar {
+        self.current.calendar_of(&self.current.settings())
     }
 
     /// The headers of a request that a page of ours makes by the session of that token.

@@ -10,8 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::{
-    Admin, Answer,
+    Admin, Answer, Principal,
+    error::Problem,
     query::Query,
+    quotas,
     schema::view,
     statistics::{Bucket, mean_ms, minutes, rounded, sum, take_span},
 };
@@ -72,8 +74,8 @@ fn share(part: i64, of: i64) -> Option<f64> {
     (of > 0).then(|| rounded(part as f64 / of as f64))
 }
 
-/// `GET /api/v1/overview`.
-pub(super) async fn overview(admin: Data<Admin>, query: Query) -> Answer {
+/// `GET /api/v1/overview`; to who may not look at everything, of what is the principal's own.
+pub(super) async fn overview(admin: Data<Admin>, me: Principal, query: Query) -> Answer {
     query.finish()?;
     let (calendar, now) = (admin.current.calendar_of(&admin.current.settings()), Utc::now());
     let today = Bucket::Day.around(&calendar, now);
@@ -84,21 +86,40 @@ pub(super) async fn overview(admin: Data<Admin>, query: Query) -> Answer {
     let last_minute = today.end - 2..today.end - 1;
     admin.settle_log().await;
     let periods = vec![today, before, last_minute];
-    let ask = UsageAsk { by: Facet::Provider, of: UsageOf::default(), periods, subjects: None };
-    let lines = admin.store.usage(ask).await?;
+    let (by, of) = own_sums(&me);
+    let lines = admin.store.usage(UsageAsk { by, of, periods, subjects: None }).await?;
     let [today, yesterday, last_minute] =
         [0, 1, 2].map(|place| sum(lines.iter().filter(|line| line.period == place)).into());
     Ok(HttpResponse::Ok().json(OverviewView {
         at: now,
         time_zone: calendar.zone.name(),
-        now: going_on(&admin).await,
+        now: going_on(&admin, &me).await?,
         today,
         yesterday,
         last_minute,
     }))
 }
 
-async fn going_on(admin: &Admin) -> NowView {
+/// The sums that tell what somebody may look at; of everything those of providers, who are few.
+fn own_sums(me: &Principal) -> (Facet, UsageOf) {
+    match me.scope() {
+        (_, Some(key)) => (Facet::Key, UsageOf { key: Some(key.0), ..UsageOf::default() }),
+        (Some(user), None) => (Facet::User, UsageOf { user: Some(user.0), ..UsageOf::default() }),
+        (None, None) => (Facet::Provider, UsageOf::default()),
+    }
+}
+
+async fn going_on(admin: &Admin, me: &Principal) -> Result<NowView, Problem> {
+    let account = match me.scope() {
+        (_, Some(key)) => quotas::of_key(admin, key).await?,
+        (Some(user), None) => quotas::of_user(admin, user).await?,
+        (None, None) => return Ok(going_on_everywhere(admin).await),
+    };
+    let account = admin.gateway.quota(account).await?.ok_or_else(|| Problem::not_found("account"))?;
+    Ok(NowView { in_flight: account.concurrency.used, sessions: account.sessions.used })
+}
+
+async fn going_on_everywhere(admin: &Admin) -> NowView {
     let (mut in_flight, mut sessions) = (0, 0);
     for actor in admin.gateway.actors().await {
         let figure = |name: &str| actor.detail.as_ref().and_then(|detail| detail.get(name)?.as_u64());

@@ -273,20 +273,26 @@ async fn lift(
 /// Whose quota is meant, with what binds them.
 async fn subject(admin: &Admin, request: &HttpRequest, Id(id): Id) -> Result<Subject, Problem> {
     match request.match_info().query("kind") {
-        "users" => {
-            let user = admin.store.user(UserId(id)).await?;
-            let limits = admin.current.limits_of_user(user.id, &user.limits).await;
-            Ok(Subject::User(user.id, limits))
-        }
-        "keys" => {
-            let key = admin.store.key(KeyId(id)).await?;
-            let limits = admin.current.limits_of_key(key.id).await;
-            let limits: Arc<_> = limits.ok_or_else(|| Problem::not_found("api key"))?;
-            Ok(Subject::Key(key.user_id, key.id, limits))
-        }
+        "users" => of_user(admin, UserId(id)).await,
+        "keys" => of_key(admin, KeyId(id)).await,
         "providers" => Ok(Subject::Provider(ProviderId(id))),
         _ => Err(Problem::not_found("kind of account")),
     }
+}
+
+/// A user, with what binds it.
+pub(super) async fn of_user(admin: &Admin, id: UserId) -> Result<Subject, Problem> {
+    let user = admin.store.user(id).await?;
+    let limits = admin.current.limits_of_user(user.id, &user.limits).await;
+    Ok(Subject::User(user.id, limits))
+}
+
+/// A key, with what binds it.
+pub(super) async fn of_key(admin: &Admin, id: KeyId) -> Result<Subject, Problem> {
+    let key = admin.store.key(id).await?;
+    let limits = admin.current.limits_of_key(key.id).await;
+    let limits: Arc<_> = limits.ok_or_else(|| Problem::not_found("api key"))?;
+    Ok(Subject::Key(key.user_id, key.id, limits))
 }
 
 pub(super) async fn quota(admin: &Admin, subject: &Subject) -> Result<View, Problem> {

@@ -137,9 +137,9 @@ fn table() -> Vec<Entry> {
         entry(GET,    "/api/v1/settings/billing",        Read,    billing::show),
         entry(PATCH,  "/api/v1/settings/billing",        Admin,   billing::update),
 
-        entry(GET,    "/api/v1/statistics",              Read,    statistics::statistics),
+        entry(GET,    "/api/v1/statistics",              Own,     statistics::statistics),
         entry(GET,    "/api/v1/leaderboard",             Read,    statistics::leaderboard),
-        entry(GET,    "/api/v1/overview",                Read,    overview::overview),
+        entry(GET,    "/api/v1/overview",                Own,     overview::overview),
         entry(GET,    "/api/v1/availability",            Read,    overview::availability),
 
         entry(GET,    "/api/v1/requests",                Own,     requests::list),

@@ -3,12 +3,15 @@
 use std::{collections::HashMap, ops::Range};
 
 use actix_web::{HttpResponse, web::Data};
-use actors::ledger::calendar::{Calendar, Period};
+use actors::{
+    ids::{KeyId, UserId},
+    ledger::calendar::{Calendar, Period},
+};
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::{
-    Admin, Answer,
+    Admin, Answer, Principal, Right,
     error::{FlawCode, Problem},
     query::Query,
     request_filters::TotalsView,
@@ -255,17 +258,26 @@ pub(super) fn sum<'a>(lines: impl IntoIterator<Item = &'a UsageLine>) -> Tally {
     })
 }
 
-/// `GET /api/v1/statistics`.
-pub(super) async fn statistics(admin: Data<Admin>, mut query: Query) -> Answer {
+/// Narrows a question to what may be looked at; false where that is nothing.
+fn narrow(of: &mut UsageOf, me: &Principal) -> bool {
+    let Some((user, key)) = me.narrow(of.user.map(UserId), of.key.map(KeyId)) else { return false };
+    (of.user, of.key) = (user.map(|id| id.0), key.map(|id| id.0));
+    true
+}
+
+/// `GET /api/v1/statistics`; to who may not look at everything, of what is the principal's own.
+pub(super) async fn statistics(admin: Data<Admin>, me: Principal, mut query: Query) -> Answer {
     let by = query.take("by", BY).unwrap_or(Facet::User);
     let bucket = query.take("bucket", Bucket::EXPECTED).unwrap_or(Bucket::Day);
     let span = take_span(&mut query, bucket)?;
-    let (of, limit) = (take_of(&mut query), take_limit(&mut query));
+    let (mut of, limit) = (take_of(&mut query), take_limit(&mut query));
     query.finish()?;
+    // Of nobody there is nothing.
+    let subjects = if narrow(&mut of, &me) { None } else { Some(Vec::new()) };
     let calendar = admin.current.calendar_of(&admin.current.settings());
     let periods = bucket.periods(&calendar, &span)?;
     admin.settle_log().await;
-    let whole = UsageAsk { by, of: of.clone(), periods: vec![minutes(&span)], subjects: None };
+    let whole = UsageAsk { by, of: of.clone(), periods: vec![minutes(&span)], subjects };
     let mut ranked = admin.store.usage(whole).await?;
     Rank::Cost.sort(&mut ranked);
     let total = sum(&ranked);
@@ -285,8 +297,11 @@ pub(super) async fn statistics(admin: Data<Admin>, mut query: Query) -> Answer {
         }
     }
     let mut items = subjects_of(&admin, by, ranked).await?;
+    let nameless = by == Facet::Provider && !me.has(Right::Read);
     for item in &mut items {
         item.series = Some(points.remove(&item.subject).unwrap_or_default());
+        // What providers are called is the house's business.
+        item.name = item.name.take().filter(|_| !nameless);
     }
     Ok(HttpResponse::Ok().json(StatisticsView {
         by: by.name(),

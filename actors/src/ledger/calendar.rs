@@ -104,7 +104,8 @@ impl Calendar {
     }
 
     /// The first instant at which a clock in the zone shows `local` or later.
-    fn first_instant(&self, local: NaiveDateTime) -> DateTime<Utc> {
+    #[must_use]
+    pub fn first_instant(&self, local: NaiveDateTime) -> DateTime<Utc> {
         let shown = self.zone.from_local_datetime(&local).earliest();
         let shown = shown.or_else(|| GapInfo::new(&local, &self.zone)?.end);
         // Neither is known only beyond the years that can be told.
