@@ -19,6 +19,11 @@ pub(super) struct Desk {
     pub(super) caller: Caller,
 }
 
+/// Whether whoever this is may look at everything.
+pub(super) fn sees_all(me: &Value) -> bool {
+    me["rights"].as_array().is_some_and(|rights| rights.iter().any(|right| right == "read"))
+}
+
 /// What an action comes to.
 pub(super) type Done = Result<Value, Failure>;
 

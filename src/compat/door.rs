@@ -18,6 +18,7 @@ use actix_web::{
     },
     web::{Bytes, Data},
 };
+use actors::ledger::calendar::Calendar;
 use futures_util::stream;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -81,6 +82,15 @@ impl Caller {
         caller
     }
 
+    /// Whoever holds this api key, and nothing else that the request shows.
+    pub(super) fn with_key(request: &HttpRequest, secret: &str) -> Result<Self, Failure> {
+        let mut caller = Self::stranger(request);
+        caller.headers.remove(AUTHORIZATION);
+        let secret = HeaderValue::from_str(secret).map_err(|_| Failure::internal())?;
+        caller.headers.insert(HeaderName::from_static("x-api-key"), secret);
+        Ok(caller)
+    }
+
     /// Whoever is at the door, by the cookie alone.
     pub(super) fn visiting(request: &HttpRequest, door: &Door) -> Self {
         let mut caller = Self::stranger(request);
@@ -122,6 +132,11 @@ impl Door {
     /// Whether cookies are only for connections that nobody can listen to.
     pub(super) fn has_secure_cookies(&self) -> bool {
         self.admin.has_secure_cookies()
+    }
+
+    /// What days and months go by.
+    pub(super) fn calendar(&self) -> Calendar {
+        self.admin.calendar()
     }
 
     /// Asks `/api/v1` for something; a no is a failure.

@@ -4,42 +4,29 @@
 //! the first ten thousand entries have numbers; a script that wants all of them takes `/api/v1/requests`.
 
 use serde_json::{Value, json};
-use url::form_urlencoded::Serializer;
 
 use super::{
     arguments::Arguments,
     desk::{Desk, Done},
+    endpoints,
     failure::Failure,
     fields::number,
+    mine,
 };
 
-/// Filters there and here.
-const FILTERS: [(&str, &str); 8] = [
-    ("userId", "user_id"),
-    ("keyId", "key_id"),
-    ("providerId", "provider_id"),
-    ("startDate", "from"),
-    ("endDate", "to"),
-    ("model", "model"),
-    ("statusCode", "status"),
-    ("sessionId", "session"),
-];
 /// The last entry that a numbered page reaches.
 const DEEPEST: usize = 10_000;
 /// The longest page there.
 const LONGEST_PAGE: usize = 100;
 
-/// `usage-logs/getUsageLogs`, `my-usage/getMyUsageLogs`: a numbered page, newest first.
+/// `usage-logs/getUsageLogs`: a numbered page, newest first, and what all of it comes to.
 pub(super) async fn page(desk: &Desk, mut arguments: Arguments) -> Done {
     let size = arguments.count("pageSize", 50, LONGEST_PAGE)?;
     let page = arguments.count("page", 1, DEEPEST / size)?;
-    let filters = filters(&mut arguments)?;
-    let (mut cursor, mut items) = (None::<String>, Vec::new());
-    let mut left = page;
+    let filters = desk.log_filters(&mut arguments)?;
+    let (mut cursor, mut found, mut left) = (None::<String>, Value::Null, page);
     while left > 0 {
-        let after = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
-        let mut found = desk.get(&format!("/requests?limit={size}{filters}{after}")).await?;
-        items = entries(&mut found);
+        found = turn(desk, size, &filters, cursor.as_deref()).await?;
         cursor = found["next_cursor"].as_str().map(str::to_owned);
         left -= 1;
         if cursor.is_none() {
@@ -47,54 +34,99 @@ pub(super) async fn page(desk: &Desk, mut arguments: Arguments) -> Done {
         }
     }
     // A page behind the last one is empty.
-    let logs: Vec<_> = if left == 0 { items.iter().map(shown).collect() } else { Vec::new() };
-    let before = (page - 1) * size;
-    let total = before + logs.len() + usize::from(cursor.is_some());
-    Ok(json!({"logs": logs, "total": total, "hasMore": cursor.is_some(), "page": page, "pageSize": size}))
+    let logs = if left == 0 { entries(desk, &found).await? } else { Vec::new() };
+    let totals = desk.get(&format!("/requests/totals?{filters}")).await?;
+    Ok(json!({
+        "logs": logs,
+        "total": totals["requests"],
+        "hasMore": cursor.is_some(),
+        "page": page,
+        "pageSize": size,
+        "summary": summary(&totals),
+    }))
+}
+
+/// `my-usage/getMyUsageLogs`: the same of what is the caller's own.
+pub(super) async fn own_page(desk: &Desk, arguments: Arguments) -> Done {
+    page(desk, own(desk, arguments).await?).await
 }
 
 /// `my-usage/getMyUsageLogsBatch` and `…Full`: from a place on.
-pub(super) async fn batch(desk: &Desk, mut arguments: Arguments) -> Done {
+pub(super) async fn own_batch(desk: &Desk, arguments: Arguments) -> Done {
+    let mut arguments = own(desk, arguments).await?;
     let size = arguments.count("limit", 50, LONGEST_PAGE)?;
     let after = match arguments.0.remove("cursor") {
         Some(Value::String(cursor)) => Some(cursor),
         Some(Value::Object(place)) => place.get("id").and_then(Value::as_str).map(str::to_owned),
         _ => None,
     };
-    let filters = filters(&mut arguments)?;
-    let after = after.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
-    let mut found = desk.get(&format!("/requests?limit={size}{filters}{after}")).await?;
-    let logs: Vec<_> = entries(&mut found).iter().map(shown).collect();
+    let filters = desk.log_filters(&mut arguments)?;
+    let found = turn(desk, size, &filters, after.as_deref()).await?;
+    let logs = entries(desk, &found).await?;
     let next = found["next_cursor"].as_str().map(|id| json!({"id": id}));
     Ok(json!({"logs": logs, "hasMore": next.is_some(), "nextCursor": next}))
 }
 
-fn filters(arguments: &mut Arguments) -> Result<String, Failure> {
-    let mut query = Serializer::new(String::new());
-    for (theirs, ours) in FILTERS {
-        match arguments.0.remove(theirs) {
-            None | Some(Value::Null) => {}
-            Some(Value::String(text)) if text.is_empty() => {}
-            Some(Value::String(text)) => drop(query.append_pair(ours, &text)),
-            Some(Value::Number(number)) => drop(query.append_pair(ours, &number.to_string())),
-            Some(_) => {
-                let text = format!("{theirs} must be a text or a number");
-                return Err(Failure {
-                    field: Some(theirs.to_owned()),
-                    ..Failure::invalid("INVALID_TYPE", text)
-                });
-            }
-        }
-    }
-    let query = query.finish();
-    Ok(if query.is_empty() { query } else { format!("&{query}") })
+/// `usage-logs/getModelList`: models that occur in the log.
+pub(super) async fn models(desk: &Desk, _: Arguments) -> Done {
+    Ok(desk.get("/requests/filters").await?["models"].take())
 }
 
-fn entries(page: &mut Value) -> Vec<Value> {
-    match page["items"].take() {
-        Value::Array(items) => items,
-        _ => Vec::new(),
+/// `usage-logs/getStatusCodeList`: statuses that occur in its latest entries.
+pub(super) async fn statuses(desk: &Desk, _: Arguments) -> Done {
+    Ok(desk.get("/requests/filters").await?["statuses"].take())
+}
+
+/// What requests came to, by the names that stand beside pages of them.
+pub(super) fn summary(totals: &Value) -> Value {
+    json!({
+        "totalRequests": totals["requests"],
+        "totalCost": number(&totals["cost_usd"]),
+        "totalTokens": totals["total_tokens"],
+        "totalInputTokens": totals["input_tokens"],
+        "totalOutputTokens": totals["output_tokens"],
+        "totalCacheCreationTokens": totals["cache_write_tokens"],
+        "totalCacheReadTokens": totals["cache_read_tokens"],
+    })
+}
+
+/// What a user, a key or a provider is called now, as far as the caller may know.
+pub(super) fn name(known: &Value, kind: &str, id: &Value) -> Option<String> {
+    let named = known[kind].as_array()?.iter().find(|named| named["id"] == *id)?;
+    named["name"].as_str().map(str::to_owned)
+}
+
+async fn own(desk: &Desk, mut arguments: Arguments) -> Result<Arguments, Failure> {
+    let me = desk.get("/me").await?;
+    let (name, id) = mine::whose(&me)?;
+    for other in ["userId", "keyId"] {
+        arguments.0.remove(other);
     }
+    arguments.0.insert(name.to_owned(), id);
+    Ok(arguments)
+}
+
+async fn turn(desk: &Desk, size: usize, filters: &str, after: Option<&str>) -> Done {
+    let after = after.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+    let filters = if filters.is_empty() { String::new() } else { format!("&{filters}") };
+    desk.get(&format!("/requests?limit={size}{filters}{after}")).await
+}
+
+/// The entries of a page, with names.
+async fn entries(desk: &Desk, page: &Value) -> Result<Vec<Value>, Failure> {
+    let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if items.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = desk.get("/requests/filters").await?;
+    let entry = |request: &Value| {
+        let mut shown = shown(request);
+        shown["userName"] = name(&known, "users", &request["user_id"]).into();
+        shown["keyName"] = name(&known, "keys", &request["key_id"]).into();
+        shown["providerName"] = name(&known, "providers", &request["provider_id"]).into();
+        shown
+    };
+    Ok(items.iter().map(entry).collect())
 }
 
 fn shown(request: &Value) -> Value {
@@ -111,6 +143,7 @@ fn shown(request: &Value) -> Value {
         "model": request["upstream_model"],
         "originalModel": request["model"],
         "apiType": request["format"],
+        "endpoint": endpoints::path(&request["format"], &request["operation"], request["model"].as_str()),
         "statusCode": request["status"],
         "inputTokens": tokens("input_tokens"),
         "outputTokens": tokens("output_tokens"),

@@ -1,4 +1,5 @@
-//! The admin API of the predecessor, for scripts that were written for it: `POST /api/actions/{module}/{action}`.
+//! The admin API of the predecessor, for scripts that were written for it: `POST /api/actions/{module}/{action}`;
+//! and what clients of the other predecessor read about their key ([`relay`]).
 //!
 //! Each action is a translation and nothing more: [`fields`] turns names and values, the [`door`] leads to
 //! `/api/v1` inside of the process, and what comes back is turned again. So whoever calls has the rights it
@@ -6,17 +7,23 @@
 
 mod arguments;
 mod audit;
+mod days;
 mod desk;
 mod door;
+mod endpoints;
 mod failure;
 mod fields;
 mod keys;
+mod log_filters;
 mod logs;
+mod mine;
 mod prices;
 mod providers;
 mod quota;
+mod relay;
 mod sessions;
 mod sign_in;
+mod statistics;
 mod users;
 
 use actix_web::{
@@ -81,19 +88,35 @@ actions! {
     "model-prices" {
         "getModelPrices" => prices::list,
         "hasPriceTable" => prices::has_table,
+        "getAvailableModelsByProviderType" => prices::models,
         "uploadPriceTable" => prices::upload,
         "syncLiteLLMPrices" => prices::synchronise,
     }
+    "statistics" {
+        "getUserStatistics" => statistics::by_user,
+    }
+    "overview" {
+        "getOverviewData" => statistics::overview,
+    }
     "usage-logs" {
         "getUsageLogs" => logs::page,
+        "getModelList" => logs::models,
+        "getStatusCodeList" => logs::statuses,
     }
     "my-usage" {
-        "getMyUsageLogs" => logs::page,
-        "getMyUsageLogsBatch" => logs::batch,
-        "getMyUsageLogsBatchFull" => logs::batch,
+        "getMyUsageMetadata" => mine::metadata,
+        "getMyQuota" => mine::quota,
+        "getMyTodayStats" => mine::today,
+        "getMyStatsSummary" => mine::summary,
+        "getMyAvailableModels" => mine::models,
+        "getMyAvailableEndpoints" => mine::endpoints,
+        "getMyUsageLogs" => logs::own_page,
+        "getMyUsageLogsBatch" => logs::own_batch,
+        "getMyUsageLogsBatchFull" => logs::own_batch,
     }
     "active-sessions" {
         "getActiveSessions" => sessions::list,
+        "getSessionDetails" => sessions::details,
     }
     "audit-logs" {
         "getAuditLogsBatch" => audit::list,
@@ -104,6 +127,7 @@ actions! {
 /// Mounts the paths, over this control plane.
 pub fn configure(admin: Data<Admin>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
+        relay::configure(app);
         app.app_data(Door::new(admin))
             .route("/api/actions/{module}/{action}", web::post().to(serve))
             .route("/api/auth/login", web::post().to(sign_in::login))

@@ -30,6 +30,14 @@ pub(super) async fn has_table(desk: &Desk, _: Arguments) -> Done {
     Ok(first["items"].as_array().is_some_and(|items| !items.is_empty()).into())
 }
 
+/// `model-prices/getAvailableModelsByProviderType`: models with a price, by name.
+pub(super) async fn models(desk: &Desk, _: Arguments) -> Done {
+    let prices = desk.all("/prices").await?;
+    let mut names: Vec<_> = prices.iter().filter_map(|price| price["model"].as_str()).collect();
+    names.sort_unstable();
+    Ok(names.into())
+}
+
 /// `model-prices/uploadPriceTable`: LiteLLM's list, as text or as it is. What moves far needs the yes that
 /// only `/api/v1/prices/import` takes.
 pub(super) async fn upload(desk: &Desk, mut arguments: Arguments) -> Done {

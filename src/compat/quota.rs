@@ -50,11 +50,16 @@ pub(super) async fn reset_key(desk: &Desk, mut arguments: Arguments) -> Done {
     desk.post(&format!("/quotas/keys/{id}/reset"), &json!({})).await.map(|_| Value::Null)
 }
 
+/// A window of a quota by its name here.
+pub(super) fn window<'a>(quota: &'a Value, name: &str) -> &'a Value {
+    let all = quota["windows"].as_array().map(Vec::as_slice).unwrap_or_default();
+    all.iter().find(|window| window["window"] == name).unwrap_or(&Value::Null)
+}
+
 /// Each window with what is spent in it; what is reserved counts, since it is not free.
 pub(super) fn windows(quota: &Value) -> Value {
-    let all = quota["windows"].as_array().map(Vec::as_slice).unwrap_or_default();
     let window = |(theirs, ours): (&str, &str)| {
-        let window = all.iter().find(|window| window["window"] == ours).unwrap_or(&Value::Null);
+        let window = window(quota, ours);
         let shown = json!({
             "current": number(&window["settled"]),
             "reserved": number(&window["reserved"]),

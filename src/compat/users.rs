@@ -8,7 +8,7 @@ use url::form_urlencoded::Serializer;
 
 use super::{
     arguments::Arguments,
-    desk::{Desk, Done},
+    desk::{Desk, Done, sees_all},
     failure::Failure,
     fields::{Field, How, field, inward, named, outward},
     keys, with,
@@ -63,6 +63,9 @@ const SORTS: [(&str, &str); 9] = [
 /// `users/getUsers`, `users/searchUsers`: with their keys. Somebody who is no operator sees itself.
 pub(super) async fn list(desk: &Desk, mut arguments: Arguments) -> Done {
     let limit = arguments.count("limit", usize::MAX, 5_000)?;
+    if let Some(own) = own(desk).await? {
+        return Ok(json!([own]));
+    }
     let users = found(desk, &mut arguments).await?;
     let mut shown = Vec::new();
     for user in users.iter().take(limit) {
@@ -107,6 +110,20 @@ pub(super) async fn edit(desk: &Desk, mut arguments: Arguments) -> Done {
 pub(super) async fn remove(desk: &Desk, mut arguments: Arguments) -> Done {
     let id = arguments.id("userId")?;
     desk.delete(&format!("/users/{id}")).await
+}
+
+/// The caller itself, where it may not look at everybody.
+async fn own(desk: &Desk) -> Result<Option<Value>, Failure> {
+    let me = desk.get("/me").await?;
+    if sees_all(&me) {
+        return Ok(None);
+    }
+    let user = &me["user"];
+    // A key without console rights knows no other.
+    if me["read_only"] == true {
+        return Ok(Some(with(shown(user), "keys", json!([keys::shown(&me["key"])]))));
+    }
+    whole(desk, user).await.map(Some)
 }
 
 /// The users that are asked for, in the order that is asked for.

@@ -14,7 +14,7 @@ const HEADERS: [&str; 4] = ["authorization", "x-api-key", "x-goog-api-key", "api
 
 /// Why nobody is calling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NoCaller {
+pub(crate) enum NoCaller {
     /// No credential at all.
     #[error("no api key was sent; set it as `authorization: Bearer <key>` or `x-api-key`")]
     Missing,
@@ -42,15 +42,29 @@ pub(super) fn identify(
     keys: &KeyDirectory,
     now: DateTime<Utc>,
 ) -> Result<Caller, NoCaller> {
+    proven(headers, query, keys, now).map(|(_, caller)| caller)
+}
+
+/// The secret by which a request is known to be somebody's, and whose.
+///
+/// # Errors
+/// [`NoCaller`] says why there is nobody.
+pub(super) fn proven(
+    headers: &HeaderMap,
+    query: &str,
+    keys: &KeyDirectory,
+    now: DateTime<Utc>,
+) -> Result<(String, Caller), NoCaller> {
     let mut presented = presented(headers, query);
     presented.sort_unstable();
     presented.dedup();
     if presented.is_empty() {
         return Err(NoCaller::Missing);
     }
-    let mut known = presented.iter().filter_map(|secret| keys.find(secret));
-    let caller = known.next().ok_or(NoCaller::Unknown)?;
-    if known.any(|other| other.key != caller.key) {
+    let mut known =
+        presented.into_iter().filter_map(|secret| keys.find(&secret).map(|caller| (secret, caller)));
+    let (secret, caller) = known.next().ok_or(NoCaller::Unknown)?;
+    if known.any(|(_, other)| other.key != caller.key) {
         return Err(NoCaller::Ambiguous);
     }
     if !caller.enabled {
@@ -59,7 +73,7 @@ pub(super) fn identify(
     if caller.expires_at.is_some_and(|end| end <= now) {
         return Err(NoCaller::Expired);
     }
-    Ok(caller)
+    Ok((secret, caller))
 }
 
 /// Every credential of a request, wherever it stands.

@@ -26,6 +26,7 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use ipnet::IpNet;
 
+pub(crate) use self::caller::NoCaller;
 pub use self::routes::listing;
 use self::{dispatch::Dispatch, refusal::Refused, routes::Found};
 use crate::{
@@ -103,6 +104,16 @@ impl Proxy {
 
     fn wall_now(&self) -> DateTime<Utc> {
         self.clock().wall(self.clock().now())
+    }
+
+    /// The api key that a request comes with, wherever it stands.
+    ///
+    /// # Errors
+    /// [`NoCaller`] says why there is none that is ours and good.
+    pub(crate) fn api_key_of(&self, request: &HttpRequest) -> Result<String, NoCaller> {
+        let keys = self.current.keys();
+        let proven = caller::proven(request.headers(), request.query_string(), &keys, self.wall_now());
+        proven.map(|(secret, _)| secret)
     }
 
     /// Nothing new is begun while shutting down, or when it could not be recorded any more.
