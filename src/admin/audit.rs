@@ -27,12 +27,14 @@ view! {
         subject: String,
         before: Option<Value>,
         after: Option<Value>,
+        /// The batch it was a part of.
+        batch: Option<i64>,
     }
 }
 
 impl From<Audited> for View {
-    fn from(Audited { id, at, who, address, action, subject, before, after }: Audited) -> Self {
-        Self { id, at, who, address, action, subject, before, after }
+    fn from(Audited { id, at, who, address, action, subject, before, after, batch }: Audited) -> Self {
+        Self { id, at, who, address, action, subject, before, after, batch }
     }
 }
 
@@ -43,6 +45,7 @@ pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
         who: query.take_text("who"),
         action: query.take_text("action"),
         subject: query.take_text("subject"),
+        batch: query.take("batch", "a number"),
         from: query.take_moment("from"),
         to: query.take_moment("to"),
     };

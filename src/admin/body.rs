@@ -57,6 +57,11 @@ impl<T> Given<T> {
         self.or(T::default())
     }
 
+    /// The value, where there is one.
+    pub(super) fn value(self) -> Option<T> {
+        self.map(Some).or(None)
+    }
+
     /// What counts from now on, where `current` counted before.
     pub(super) fn onto(self, current: T, default: T) -> T {
         self.change(default).unwrap_or(current)
@@ -217,7 +222,7 @@ macro_rules! body {
         $($(#[$field_doc:meta])* $field:ident: $type:ty $(= $must:ident)?,)+
     }) => {
         $(#[$doc])*
-        #[derive(Debug, PartialEq, Eq, Default)]
+        #[derive(Debug, Clone, PartialEq, Eq, Default)]
         #[allow(dead_code, reason = "some members can only be refused, which is done while they are read")]
         pub(in crate::admin) struct $name {
             $($(#[$field_doc])* pub(in crate::admin) $field: $crate::admin::body::Given<$type>,)+

@@ -202,6 +202,8 @@ codes! {
         Malformed = "malformed",
         /// Another row has this value already.
         Taken = "taken",
+        /// It is not any more what it would have to be.
+        Changed = "changed",
         /// It is not the one that counts.
         Wrong = "wrong",
         /// What it names does not exist.
@@ -315,6 +317,12 @@ impl From<StoreError> for Problem {
             StoreError::Stale { version } => {
                 let detail = format!("it is of version {version} by now; look at it again");
                 Self::new(Code::VersionMismatch, detail)
+            }
+            StoreError::Moved { subjects } => {
+                let detail = format!("changed since: {}", subjects.join(", "));
+                let flaw =
+                    |field| Flaw { field, code: FlawCode::Changed, message: "was changed since".to_owned() };
+                Self { flaws: subjects.into_iter().map(flaw).collect(), ..Self::new(Code::Conflict, detail) }
             }
             StoreError::NotFound { what } => Self::not_found(what),
             StoreError::Invalid { field, reason } => Self::field(field, FlawCode::OutOfRange, reason),

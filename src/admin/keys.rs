@@ -183,6 +183,7 @@ fn asked(
     user: impl FnOnce(&mut Query) -> Option<UserId>,
 ) -> Result<ListAsk<KeyFilter>, Problem> {
     let filter = KeyFilter {
+        ids: None,
         q: query.take_words(),
         user_id: user(&mut query),
         group: query.take_text("group"),
@@ -216,29 +217,33 @@ pub(super) async fn update(
 
 /// Changes a key. What is merged with what it has is read here, so no other change may come between.
 async fn apply(store: &Store, me: &Principal, id: KeyId, body: KeyBody) -> Result<Key, Problem> {
+    let has = store.key(id).await?;
+    me.change_of(has.user_id, "api key")?;
+    let change = wish(body, &has)?;
+    let user = store.user(has.user_id).await?;
+    me.bound_key(&user, &has.limits, change.groups.as_deref(), change.limits.as_ref())?;
+    Ok(store.update_key(id, change).await?)
+}
+
+/// What the body changes about a key.
+pub(super) fn wish(body: KeyBody, has: &Key) -> Result<KeyChange, Problem> {
     let mut flaws = Flaws::default();
     let name = body.name.change_required("name", &mut flaws);
     flaws.check()?;
-    let key = store.key(id).await?;
-    me.change_of(key.user_id, "api key")?;
-    let has = key.limits;
-    let change = KeyChange {
+    Ok(KeyChange {
         name: name.map(|name| name.0),
         groups: body.groups.map(names).change(Vec::new()),
-        limits: body.limits.map(|limits| limits.onto(has)).change(Limits::default()),
+        limits: body.limits.map(|limits| limits.onto(has.limits)).change(Limits::default()),
         restrictions: Some(onto(
             body.allowed_models,
             body.allowed_clients,
             body.blocked_clients,
-            key.restrictions,
+            has.restrictions.clone(),
         )),
         expires_at: body.expires_at.map(|at| Some(at.0)).change(None),
         enabled: body.enabled.change(true),
         web_login: body.web_login.change(false),
-    };
-    let user = store.user(key.user_id).await?;
-    me.bound_key(&user, &has, change.groups.as_deref(), change.limits.as_ref())?;
-    Ok(store.update_key(id, change).await?)
+    })
 }
 
 /// `DELETE /api/v1/keys/{id}`: refused from the next request on.

@@ -11,6 +11,7 @@ mod access;
 mod audit;
 mod auth;
 mod author;
+mod batches;
 mod billing;
 mod body;
 mod configuration;

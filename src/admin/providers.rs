@@ -192,6 +192,7 @@ pub(super) async fn create(admin: Data<Admin>, Signed(by): Signed, body: Body<Pr
 /// `GET /api/v1/providers`.
 pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
     let filter = ProviderFilter {
+        ids: None,
         q: query.take_words(),
         kind: query.take_one_of("kind", &Kind::ALL, Kind::name),
         group: query.take_text("group"),
@@ -272,7 +273,13 @@ fn new(body: ProviderBody) -> Result<NewProvider, Problem> {
 
 /// Changes a provider. What is merged with what it has is read here, so no other change may come between.
 async fn apply(store: &Store, id: ProviderId, body: ProviderBody) -> Result<Provider, Problem> {
-    let has: Card = store.provider(id).await?.card;
+    let has = store.provider(id).await?;
+    Ok(store.update_provider(id, wish(body, &has)?).await?)
+}
+
+/// What the body changes about a provider.
+pub(super) fn wish(body: ProviderBody, has: &Provider) -> Result<ProviderChange, Problem> {
+    let has: &Card = &has.card;
     let mut flaws = Flaws::default();
     let url_or_rule_changes = body.base_url != Given::Absent || body.allow_private_network != Given::Absent;
     let allow_private_network = body.allow_private_network.change(false);
@@ -281,11 +288,11 @@ async fn apply(store: &Store, id: ProviderId, body: ProviderBody) -> Result<Prov
     let base_url = body.base_url.change_required("base_url", &mut flaws);
     let credential = body.credential.change_required("credential", &mut flaws);
     // The two decide together, so each is checked with what the other is or becomes.
-    let base_url = base_url.map_or(has.base_url, |url| url.0);
+    let base_url = base_url.map_or_else(|| has.base_url.clone(), |url| url.0);
     let fit = fit_url(&base_url, allow_private_network.unwrap_or(has.allow_private_network), &mut flaws)
         .filter(|_| url_or_rule_changes);
     flaws.check()?;
-    let change = ProviderChange {
+    Ok(ProviderChange {
         name: name.map(|name| name.0),
         kind,
         base_url: fit,
@@ -303,8 +310,7 @@ async fn apply(store: &Store, id: ProviderId, body: ProviderBody) -> Result<Prov
         allow_private_network,
         enabled: body.enabled.change(true),
         notes: body.notes.map(|text| text.0).change(String::new()),
-    };
-    Ok(store.update_provider(id, change).await?)
+    })
 }
 
 /// The url as it is kept, if it may be gone to (C-06).

@@ -16,7 +16,7 @@ use actix_web::{
 };
 
 use super::{
-    Right, audit, auth, billing, configuration,
+    Right, audit, auth, batches, billing, configuration,
     error::{Code, Problem},
     events, exports, gate, identities, keys, ledger, lifecycle, live, me,
     openapi::{self, Asked, Asks},
@@ -57,6 +57,7 @@ fn table() -> Vec<Entry> {
     vec![
         entry(POST,   "/api/v1/providers",               Admin,   providers::create),
         entry(GET,    "/api/v1/providers",               Read,    providers::list),
+        entry(POST,   "/api/v1/providers/batch",         Admin,   batches::change_providers),
         entry(GET,    "/api/v1/providers/{id}",          Read,    providers::show),
         entry(PATCH,  "/api/v1/providers/{id}",          Admin,   providers::update),
         entry(DELETE, "/api/v1/providers/{id}",          Admin,   providers::remove),
@@ -71,6 +72,7 @@ fn table() -> Vec<Entry> {
 
         entry(POST,   "/api/v1/users",                   Admin,   users::create),
         entry(GET,    "/api/v1/users",                   Read,    users::list),
+        entry(POST,   "/api/v1/users/batch",             Admin,   batches::change_users),
         entry(GET,    "/api/v1/users/{id}",              Own,     users::show),
         entry(PATCH,  "/api/v1/users/{id}",              Admin,   users::update),
         entry(DELETE, "/api/v1/users/{id}",              Admin,   users::remove),
@@ -82,6 +84,7 @@ fn table() -> Vec<Entry> {
         entry(POST,   "/api/v1/users/{id}/keys",         Own,     keys::create),
         entry(GET,    "/api/v1/users/{id}/keys",         Own,     keys::list),
         entry(GET,    "/api/v1/keys",                    Read,    keys::everybodys),
+        entry(POST,   "/api/v1/keys/batch",              Admin,   batches::change_keys),
         entry(PATCH,  "/api/v1/keys/{id}",               Own,     keys::update),
         entry(DELETE, "/api/v1/keys/{id}",               Own,     keys::remove),
 
@@ -96,6 +99,8 @@ fn table() -> Vec<Entry> {
         entry(POST,   "/api/v1/keys/{id}/rotate",        Own,     lifecycle::keys::rotate),
         entry(POST,   "/api/v1/keys/{id}/clone",         Own,     lifecycle::keys::copy),
         entry(POST,   "/api/v1/keys/{id}/restore",       Admin,   lifecycle::keys::restore),
+
+        entry(POST,   "/api/v1/batches/{id}/undo",       Admin,   batches::undo),
 
         entry(GET,    "/api/v1/trash",                   Read,    trash::list),
         entry(DELETE, "/api/v1/trash/{kind}/{id}",       Admin,   trash::purge),

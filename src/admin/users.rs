@@ -121,6 +121,7 @@ pub(super) async fn create(admin: Data<Admin>, Signed(by): Signed, Body(body): B
 /// `GET /api/v1/users`.
 pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
     let filter = UserFilter {
+        ids: None,
         q: query.take_words(),
         role: query.take_one_of("role", &Role::ALL, Role::name),
         group: query.take_text("group"),
@@ -156,11 +157,16 @@ pub(super) async fn update(
 
 /// Changes a user. What is merged with what it has is read here, so no other change may come between.
 async fn apply(store: &Store, id: UserId, body: UserBody) -> Result<User, Problem> {
+    let has = store.user(id).await?;
+    Ok(store.update_user(id, wish(body, &has)?).await?)
+}
+
+/// What the body changes about a user.
+pub(super) fn wish(body: UserBody, has: &User) -> Result<UserChange, Problem> {
     let mut flaws = Flaws::default();
     let name = body.name.change_required("name", &mut flaws);
     flaws.check()?;
-    let has = store.user(id).await?;
-    let change = UserChange {
+    Ok(UserChange {
         name: name.map(|name| name.0),
         role: body.role.change(Role::User),
         groups: body.groups.map(names).change(Vec::new()),
@@ -170,12 +176,11 @@ async fn apply(store: &Store, id: UserId, body: UserBody) -> Result<User, Proble
             body.allowed_models,
             body.allowed_clients,
             body.blocked_clients,
-            has.restrictions,
+            has.restrictions.clone(),
         )),
         expires_at: body.expires_at.map(|at| Some(at.0)).change(None),
         enabled: body.enabled.change(true),
-    };
-    Ok(store.update_user(id, change).await?)
+    })
 }
 
 /// `DELETE /api/v1/users/{id}`, with all the user's keys.

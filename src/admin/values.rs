@@ -20,12 +20,13 @@ pub(super) use self::numbers::{Count, RowId, Whole};
 use super::{
     body::{Flaws, FromJson},
     error::{FlawCode, Problem},
+    query::MOST_WORDS,
     schema::{Book, Schema},
 };
 use crate::{
     current::billing::{BilledModel, WhenUnpriced},
     secrets::password::{FEWEST_CHARS, MOST_BYTES},
-    store::{MoneyRefusal, RequestClass, Role},
+    store::{MoneyRefusal, RequestClass, Role, Status},
 };
 
 /// The longest name of a thing, in characters.
@@ -126,6 +127,14 @@ texts! {
     /// A model's name, or the beginning of some with a `*` behind it.
     ModelPattern = pattern_rule, {"type": "string", "minLength": 1, "maxLength": MAX_MODEL_BYTES,
         "pattern": r"^([^*\u0000-\u001f\u007f-\u009f]+\*?|\*)$"};
+    /// What is looked for.
+    Words = |text| {
+        if text.is_empty() || text.chars().count() > MOST_WORDS {
+            Err(format!("must have 1 to {MOST_WORDS} characters"))
+        } else {
+            Ok(())
+        }
+    }, {"type": "string", "minLength": 1, "maxLength": MOST_WORDS};
     /// Any text of reasonable length.
     Text = |text| if text.len() > 10_000 { Err("must have at most 10000 bytes".to_owned()) } else { Ok(()) },
         {"type": "string", "maxLength": 10_000};
@@ -334,6 +343,7 @@ closed_sets! {
     Role: &Self::ALL, Self::name;
     RequestClass: &Self::ALL, Self::name;
     FileFormat: &Self::ALL, Self::name;
+    Status: &Self::ALL, Self::name;
     SetBreaker: &[Self::Closed, Self::Open], |wish| match wish {
         Self::Closed => "closed",
         Self::Open => "open",

@@ -5,6 +5,16 @@ use clap::{Args, ValueEnum};
 /// What these lists have in common.
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// In the order of `name`, `created_at`, …; with a `-` in front from the last to the first.
+    #[arg(long, value_name = "MEMBER", allow_hyphen_values = true)]
+    sort: Option<String>,
+}
+
+/// What they have in common of filters.
+#[derive(Debug, Args)]
+pub(super) struct FilterArgs {
     /// With this text in it, capitals or not.
     #[arg(long, short, value_name = "TEXT")]
     search: Option<String>,
@@ -14,9 +24,6 @@ pub(super) struct ListArgs {
     /// Only those that are turned on, or off.
     #[arg(long, value_name = "BOOL")]
     enabled: Option<bool>,
-    /// In the order of `name`, `created_at`, …; with a `-` in front from the last to the first.
-    #[arg(long, value_name = "MEMBER", allow_hyphen_values = true)]
-    sort: Option<String>,
 }
 
 /// How a user or a key stands.
@@ -50,11 +57,22 @@ impl ListArgs {
         &self,
         own: impl IntoIterator<Item = (&'static str, Option<String>)>,
     ) -> Vec<(&'static str, String)> {
+        let mut query = self.filter.query(own);
+        query.extend(self.sort.clone().map(|sort| ("sort", sort)));
+        query
+    }
+}
+
+impl FilterArgs {
+    /// The same without an order.
+    pub(super) fn query(
+        &self,
+        own: impl IntoIterator<Item = (&'static str, Option<String>)>,
+    ) -> Vec<(&'static str, String)> {
         let common = [
             ("q", self.search.clone()),
             ("group", self.group.clone()),
             ("enabled", self.enabled.map(|enabled| enabled.to_string())),
-            ("sort", self.sort.clone()),
         ];
         common.into_iter().chain(own).filter_map(|(name, value)| Some((name, value?))).collect()
     }

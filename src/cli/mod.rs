@@ -5,6 +5,7 @@
 
 mod actors;
 mod backup;
+mod batch;
 mod client;
 mod config;
 mod desk;
@@ -95,6 +96,8 @@ enum Command {
     #[command(subcommand, visible_alias = "keys")]
     Key(key::Key),
     #[command(subcommand)]
+    Batch(batch::Batch),
+    #[command(subcommand)]
     Quota(quota::Quota),
     #[command(subcommand, visible_alias = "requests")]
     Request(request::Request),
@@ -159,6 +162,7 @@ async fn answer(command: Command, remote: &Remote) -> Done {
         Command::Provider(command) => command.run(remote).await,
         Command::User(command) => command.run(remote).await,
         Command::Key(command) => command.run(remote).await,
+        Command::Batch(command) => command.run(remote).await,
         Command::Quota(command) => command.run(remote).await,
         Command::Request(command) => command.run(remote).await,
         Command::Session(command) => command.run(remote).await,

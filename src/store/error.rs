@@ -17,6 +17,12 @@ pub enum StoreError {
         /// The one it has.
         version: i64,
     },
+    /// These rows are not any more what they would have to be.
+    #[error("changed since: {}", subjects.join(", "))]
+    Moved {
+        /// As the audit log names them.
+        subjects: Vec<String>,
+    },
     /// There is no such row.
     #[error("{what} not found")]
     NotFound {

@@ -18,7 +18,7 @@ use super::{
     limits::LimitsDoc,
     lists::{By, Rank, Ranked},
     restrictions::RestrictionsDoc,
-    schema::{api_keys, console_sessions},
+    schema::api_keys,
     text::Clean,
     types::{At, Json},
 };
@@ -97,6 +97,67 @@ pub struct KeyChange {
     pub web_login: Option<bool>,
 }
 
+impl KeyChange {
+    /// The columns that change.
+    pub(super) fn columns(self) -> Result<Changes, StoreError> {
+        Ok(Changes {
+            name: self.name.map(|name| Clean::name(&name, "name")).transpose()?,
+            groups: self.groups.map(Json),
+            limits: self.limits.map(|limits| Json(limits.into())),
+            restrictions: self.restrictions.map(|restrictions| Json(restrictions.into())),
+            expires_at: self.expires_at.map(|at| at.map(At)),
+            enabled: self.enabled,
+            web_login: self.web_login,
+            updated_at: At::now(),
+        })
+    }
+}
+
+/// Changes a row in a transaction, with the console sessions that rest on what was before (C-19). It gives the row
+/// before and after.
+macro_rules! change_key {
+    ($conn:ident, $id:expr, $expected:expr, $change:expr) => {{
+        use $crate::store::{
+            error::StoreError,
+            keys::{Changes, NOT_FOUND, Row},
+            schema::api_keys,
+        };
+        let (id, change): (i64, Changes) = ($id, $change);
+        let (web_login, disables) = (change.web_login, change.enabled == Some(false));
+        let before: Option<Row> =
+            api_keys::table.find(id).select(Row::as_select()).first($conn).await.optional()?;
+        let before = before.ok_or(NOT_FOUND)?;
+        $expected.check(before.version)?;
+        let row = api_keys::table.find(id).filter(api_keys::version.eq(before.version));
+        let after: Option<Row> = diesel::update(row)
+            .set((change, api_keys::version.eq(before.version + 1)))
+            .returning(Row::as_returning())
+            .get_result($conn)
+            .await
+            .optional()?;
+        let after = after.ok_or(StoreError::Stale { version: before.version + 1 })?;
+        $crate::store::keys::end_sessions_of_key!($conn, id, disables, web_login);
+        (before, after)
+    }};
+}
+pub(super) use change_key;
+
+/// Ends the console sessions by a key that do not go together with what it is from now on.
+macro_rules! end_sessions_of_key {
+    ($conn:ident, $id:expr, $disables:expr, $web_login:expr) => {{
+        use $crate::store::schema::console_sessions;
+        let own = console_sessions::table.filter(console_sessions::key_id.eq($id));
+        let web_login: Option<bool> = $web_login;
+        if $disables {
+            diesel::delete(own).execute($conn).await?;
+        } else if let Some(web_login) = web_login {
+            let otherwise = own.filter(console_sessions::read_only.eq(web_login));
+            diesel::delete(otherwise).execute($conn).await?;
+        }
+    }};
+}
+pub(super) use end_sessions_of_key;
+
 impl Store {
     /// Stores the digest of `secret` for a user.
     ///
@@ -155,39 +216,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn update_key(&self, id: KeyId, change: KeyChange) -> Result<Key, StoreError> {
-        let (web_login, disables) = (change.web_login, change.enabled == Some(false));
-        let change = Changes {
-            name: change.name.map(|name| Clean::name(&name, "name")).transpose()?,
-            groups: change.groups.map(Json),
-            limits: change.limits.map(|limits| Json(limits.into())),
-            restrictions: change.restrictions.map(|restrictions| Json(restrictions.into())),
-            expires_at: change.expires_at.map(|at| at.map(At)),
-            enabled: change.enabled,
-            web_login,
-            updated_at: At::now(),
-        };
-        let (author, expected) = (self.author(), self.expected());
+        let (change, author, expected) = (change.columns()?, self.author(), self.expected());
         let row: Row = db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
-                let before: Option<Row> =
-                    api_keys::table.find(id.0).select(Row::as_select()).first(conn).await.optional()?;
-                let before = before.ok_or(NOT_FOUND)?;
-                expected.check(before.version)?;
-                let row = api_keys::table.find(id.0).filter(api_keys::version.eq(before.version));
-                let after: Option<Row> = diesel::update(row)
-                    .set((change, api_keys::version.eq(before.version + 1)))
-                    .returning(Row::as_returning())
-                    .get_result(conn)
-                    .await
-                    .optional()?;
-                let after = after.ok_or(StoreError::Stale { version: before.version + 1 })?;
-                let own = console_sessions::table.filter(console_sessions::key_id.eq(id.0));
-                if disables {
-                    diesel::delete(own).execute(conn).await?;
-                } else if let Some(web_login) = web_login {
-                    let otherwise = own.filter(console_sessions::read_only.eq(web_login));
-                    diesel::delete(otherwise).execute(conn).await?;
-                }
+                let (before, after) = change_key!(conn, id.0, expected, change);
                 tell!(conn, author, "key.update", subject(id.0), Some(&before), Some(&after));
                 Ok::<_, StoreError>(after)
             })
@@ -244,7 +276,7 @@ impl Store {
     }
 }
 
-const NOT_FOUND: StoreError = StoreError::NotFound { what: "api key" };
+pub(super) const NOT_FOUND: StoreError = StoreError::NotFound { what: "api key" };
 
 /// How the audit log names a key.
 pub(super) fn subject(id: i64) -> String {
@@ -289,16 +321,16 @@ struct NewRow {
     updated_at: At,
 }
 
-#[derive(AsChangeset)]
+#[derive(Debug, AsChangeset)]
 #[diesel(table_name = api_keys)]
-struct Changes {
+pub(super) struct Changes {
     name: Option<Clean>,
     groups: Option<Json<Vec<String>>>,
     limits: Option<Json<LimitsDoc>>,
     restrictions: Option<Json<RestrictionsDoc>>,
     expires_at: Option<Option<At>>,
-    enabled: Option<bool>,
-    web_login: Option<bool>,
+    pub(super) enabled: Option<bool>,
+    pub(super) web_login: Option<bool>,
     updated_at: At,
 }
 

@@ -9,6 +9,7 @@
 
 mod audit;
 pub mod backup;
+mod batches;
 mod console_sessions;
 mod db;
 mod directory;
@@ -49,6 +50,7 @@ use diesel_async::RunQueryDsl;
 use self::db::{Engine, db};
 pub use self::{
     audit::{AuditFilter, Audited, Author, Deed, REFUSED},
+    batches::{Batch, Made, Mode, RowChange, Undone},
     console_sessions::{ConsoleSession, NewConsoleSession, OwnKey, Owner, Standing, Way},
     db::PoolState,
     directory::DirectoryEntry,

@@ -238,6 +238,7 @@ diesel::table! {
         before -> Nullable<Doc>,
         after -> Nullable<Doc>,
         address -> Nullable<Text>,
+        batch -> Nullable<BigInt>,
     }
 }
 
@@ -419,6 +420,19 @@ diesel::table! {
     spent_tickets (digest) {
         digest -> Binary,
         expires_at -> Ts,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::store::types::{Doc, Ts};
+
+    batches (id) {
+        id -> BigInt,
+        kind -> Text,
+        document -> Doc,
+        who -> Nullable<Text>,
+        made_at -> Ts,
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     limits::LimitsDoc,
     lists::{By, Rank, Ranked},
     restrictions::RestrictionsDoc,
-    schema::{console_sessions, users},
+    schema::users,
     text::Clean,
     types::{At, Json},
 };
@@ -125,6 +125,69 @@ pub struct UserChange {
     pub enabled: Option<bool>,
 }
 
+impl UserChange {
+    /// The columns that change.
+    pub(super) fn columns(self) -> Result<Changes, StoreError> {
+        Ok(Changes {
+            name: self.name.map(|name| Clean::name(&name, "name")).transpose()?,
+            role: self.role.map(Role::name),
+            groups: self.groups.map(Json),
+            tags: self.tags.map(Json),
+            limits: self.limits.map(|limits| Json(limits.into())),
+            restrictions: self.restrictions.map(|restrictions| Json(restrictions.into())),
+            expires_at: self.expires_at.map(|at| at.map(At)),
+            enabled: self.enabled,
+            updated_at: At::now(),
+        })
+    }
+}
+
+/// Changes a row in a transaction, with the console sessions that rest on what was before (C-19). It gives the row
+/// before and after.
+macro_rules! change_user {
+    ($conn:ident, $id:expr, $expected:expr, $change:expr) => {{
+        use $crate::store::{
+            error::StoreError,
+            schema::users,
+            users::{Changes, NOT_FOUND, Row},
+        };
+        let (id, change): (i64, Changes) = ($id, $change);
+        let (role, disables) = (change.role, change.enabled == Some(false));
+        let before: Option<Row> =
+            users::table.find(id).select(Row::as_select()).first($conn).await.optional()?;
+        let before = before.ok_or(NOT_FOUND)?;
+        $expected.check(before.version)?;
+        let row = users::table.find(id).filter(users::version.eq(before.version));
+        let after: Option<Row> = diesel::update(row)
+            .set((change, users::version.eq(before.version + 1)))
+            .returning(Row::as_returning())
+            .get_result($conn)
+            .await
+            .optional()?;
+        let after = after.ok_or(StoreError::Stale { version: before.version + 1 })?;
+        $crate::store::users::end_sessions_of_user!($conn, id, disables, role);
+        (before, after)
+    }};
+}
+pub(super) use change_user;
+
+/// Ends the console sessions of a user that do not go together with what it is from now on.
+macro_rules! end_sessions_of_user {
+    ($conn:ident, $id:expr, $disables:expr, $role:expr) => {{
+        use $crate::store::schema::console_sessions;
+        let own = console_sessions::table.filter(console_sessions::user_id.eq($id));
+        let role: Option<&str> = $role;
+        if $disables {
+            diesel::delete(own).execute($conn).await?;
+        } else if let Some(role) = role {
+            let carries = console_sessions::read_only.eq(false);
+            let another = own.filter(carries).filter(console_sessions::role.ne(role));
+            diesel::delete(another).execute($conn).await?;
+        }
+    }};
+}
+pub(super) use end_sessions_of_user;
+
 impl Store {
     /// Makes a user.
     ///
@@ -163,41 +226,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], or [`StoreError::Conflict`] when the new name is taken.
     pub async fn update_user(&self, id: UserId, change: UserChange) -> Result<User, StoreError> {
-        let (role, disables) = (change.role.map(Role::name), change.enabled == Some(false));
-        let change = Changes {
-            name: change.name.map(|name| Clean::name(&name, "name")).transpose()?,
-            role,
-            groups: change.groups.map(Json),
-            tags: change.tags.map(Json),
-            limits: change.limits.map(|limits| Json(limits.into())),
-            restrictions: change.restrictions.map(|restrictions| Json(restrictions.into())),
-            expires_at: change.expires_at.map(|at| at.map(At)),
-            enabled: change.enabled,
-            updated_at: At::now(),
-        };
-        let (author, expected) = (self.author(), self.expected());
+        let (change, author, expected) = (change.columns()?, self.author(), self.expected());
         let row: Row = db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
-                let before: Option<Row> =
-                    users::table.find(id.0).select(Row::as_select()).first(conn).await.optional()?;
-                let before = before.ok_or(NOT_FOUND)?;
-                expected.check(before.version)?;
-                let row = users::table.find(id.0).filter(users::version.eq(before.version));
-                let after: Option<Row> = diesel::update(row)
-                    .set((change, users::version.eq(before.version + 1)))
-                    .returning(Row::as_returning())
-                    .get_result(conn)
-                    .await
-                    .optional()?;
-                let after = after.ok_or(StoreError::Stale { version: before.version + 1 })?;
-                let own = console_sessions::table.filter(console_sessions::user_id.eq(id.0));
-                if disables {
-                    diesel::delete(own).execute(conn).await?;
-                } else if let Some(role) = role {
-                    let carries = console_sessions::read_only.eq(false);
-                    let another = own.filter(carries).filter(console_sessions::role.ne(role));
-                    diesel::delete(another).execute(conn).await?;
-                }
+                let (before, after) = change_user!(conn, id.0, expected, change);
                 tell!(conn, author, "user.update", subject(id.0), Some(&before), Some(&after));
                 Ok::<_, StoreError>(after)
             })
@@ -207,7 +239,7 @@ impl Store {
     }
 }
 
-const NOT_FOUND: StoreError = StoreError::NotFound { what: "user" };
+pub(super) const NOT_FOUND: StoreError = StoreError::NotFound { what: "user" };
 
 /// How the audit log names a user.
 pub(super) fn subject(id: i64) -> String {
@@ -264,17 +296,17 @@ impl NewRow {
     }
 }
 
-#[derive(AsChangeset)]
+#[derive(Debug, AsChangeset)]
 #[diesel(table_name = users)]
-struct Changes {
+pub(super) struct Changes {
     name: Option<Clean>,
-    role: Option<&'static str>,
+    pub(super) role: Option<&'static str>,
     groups: Option<Json<Vec<String>>>,
     tags: Option<Json<Vec<String>>>,
     limits: Option<Json<LimitsDoc>>,
     restrictions: Option<Json<RestrictionsDoc>>,
     expires_at: Option<Option<At>>,
-    enabled: Option<bool>,
+    pub(super) enabled: Option<bool>,
     updated_at: At,
 }
 

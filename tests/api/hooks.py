@@ -31,6 +31,10 @@ BEYOND_SCHEMAS = {
     "GET /api/v1/auth/oidc/start": {"return_to"},
     # which provider, where none is set up
     "POST /api/v1/users/{id}/identities": {"issuer"},
+    # what a batch names exists, once; some members are changed one at a time, and a url suits each provider
+    "POST /api/v1/users/batch": {"ids", "ids[", "filter", "change."},
+    "POST /api/v1/keys/batch": {"ids", "ids[", "filter"},
+    "POST /api/v1/providers/batch": {"ids", "ids[", "filter", "change.", "base_url"},
     # what is renewed ends in the future
     "POST /api/v1/keys/{id}/renew": {"expires_at"},
     "POST /api/v1/users/{id}/renew": {"expires_at"},

@@ -73,6 +73,46 @@ fn names_stand_for_ids_and_edits_keep_what_is_not_given() {
 }
 
 #[test]
+fn lists_are_narrowed_and_many_are_changed_at_once() {
+    let house = House::open();
+    for (name, group) in [("ada", "blue"), ("Bob", "blue"), ("cy", "red")] {
+        house.must(&["user", "add", name, "--group", group]);
+        house.must(&["key", "add", name, "laptop"]);
+    }
+    assert_eq!(house.must(&["user", "ls", "--sort", "-name", "-o", "name"]), "cy\nBob\nada\n");
+    assert_eq!(house.must(&["user", "ls", "--search", "B", "--group", "blue", "-o", "name"]), "Bob\n");
+    assert_eq!(house.must(&["key", "ls", "--user", "ada", "--status", "active", "-o", "name"]), "1\n");
+    assert_eq!(house.must(&["key", "ls", "-n", "2", "--sort", "created_at", "-o", "name"]), "1\n2\n");
+    house.provider("one", "http://127.0.0.1:9");
+    assert_eq!(
+        house.must(&["provider", "ls", "--enabled", "true", "--sort", "weight", "-o", "name"]),
+        "one\n"
+    );
+    let unknown = house.ask(&["user", "ls", "--sort", "mood"]);
+    assert!(unknown.code == 1 && unknown.err.contains("must be one of name, -name"), "{unknown:?}");
+
+    let blue = ["batch", "users", "--group", "blue", "--set", "limits.rpm=7", "--set", "enabled=false"];
+    let shown = house.must(&[&blue[..], &["--preview", "-o", "json"]].concat());
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["items"][1]["after"], json!({"limits": {"rpm": 7}, "enabled": false}));
+    assert_eq!(house.must(&["user", "ls", "--enabled", "false", "-o", "name"]), "");
+    let done = house.ask(&blue);
+    assert!(done.code == 0 && done.err.contains("`pointsman batch undo 1` puts it back"), "{done:?}");
+    assert_eq!(house.must(&["user", "ls", "--enabled", "false", "-o", "name"]), "ada\nBob\n");
+    house.must(&["batch", "undo", "1"]);
+    assert_eq!(house.must(&["user", "ls", "--enabled", "false", "-o", "name"]), "");
+    house.must(&["batch", "keys", "--user", "ada", "--set", "web_login=true"]);
+    assert_eq!(house.must(&["key", "ls", "--web-login", "true", "-o", "name"]), "1\n");
+    house.must(&["batch", "providers", "--id", "1", "--set", "weight=3"]);
+    assert_eq!(
+        house.ask(&["batch", "users", "--set", "enabled=false"]).code,
+        2,
+        "everybody is not meant by saying nothing"
+    );
+    assert_eq!(house.ask(&["batch", "users", "--id", "1", "--group", "x", "--set", "enabled=false"]).code, 2);
+}
+
+#[test]
 fn every_exit_code_comes_when_it_should() {
     let house = House::open();
     house.must(&["user", "add", "ada"]);

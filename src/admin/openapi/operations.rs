@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::statistics::{MOST_SUBJECTS, SUBJECTS};
 use super::super::{
-    audit, auth, billing, configuration,
+    audit, auth, batches, billing, configuration,
     error::Code,
     events, exports, identities, keys, ledger, lifecycle, live, me, overview, price_import, prices,
     provider_prices, providers,
@@ -284,11 +284,18 @@ pub(super) fn all() -> Vec<Told> {
         told(lifecycle::providers::disable, "Turn a provider off").gives::<providers::View>(),
         told(lifecycle::providers::copy, "Make another provider like this one, with its credential").makes::<providers::View>(),
         told(lifecycle::providers::restore, "Bring a deleted provider back, with its prices").may(Code::Conflict).gives::<providers::View>(),
+        told(batches::change_users, "Change many users at once, or tell what would change").may(Code::Conflict).may(Code::VersionMismatch)
+            .gives::<batches::BatchView>(),
+        told(batches::change_keys, "Change many api keys at once, or tell what would change").may(Code::Conflict).may(Code::VersionMismatch)
+            .gives::<batches::BatchView>(),
+        told(batches::change_providers, "Change many providers at once, or tell what would change").may(Code::Conflict).may(Code::VersionMismatch)
+            .gives::<batches::BatchView>(),
+        told(batches::undo, "Put back what a batch changed, unless it was changed since").may(Code::Conflict).gives::<batches::UndoneView>(),
         told(trash::list, "List what was deleted and can be restored").by("kind", names(&["user", "key", "provider"])).paged().lists::<trash::View>(),
         told(trash::purge, "Forget something that was deleted, for good"),
 
         told(audit::list, "List what was changed and what was refused, newest first").by("who", text()).by("action", text())
-            .by("subject", text()).by("from", moment()).by("to", moment()).paged().lists::<audit::View>(),
+            .by("subject", text()).by("batch", number()).by("from", moment()).by("to", moment()).paged().lists::<audit::View>(),
 
         told(prices::list, "List the prices in force").by("cursor", text())
             .by("source", json!({"type": "string", "enum": ["manual", "imported", "builtin"]})).limited().lists::<prices::View>(),

@@ -36,6 +36,8 @@ pub struct Audited {
     pub before: Option<Value>,
     /// What it became.
     pub after: Option<Value>,
+    /// The batch it was a part of.
+    pub batch: Option<i64>,
 }
 
 /// Which lines to list; what is none does not matter.
@@ -47,6 +49,8 @@ pub struct AuditFilter {
     pub action: Option<String>,
     /// To what, such as `user/1`.
     pub subject: Option<String>,
+    /// As a part of which batch.
+    pub batch: Option<i64>,
     /// At this instant or later.
     pub from: Option<DateTime<Utc>>,
     /// Before this instant.
@@ -77,6 +81,9 @@ impl Store {
             if let Some(subject) = filter.subject {
                 query = query.filter(audit_log::subject.eq(Clean::cut(&subject, 400)));
             }
+            if let Some(batch) = filter.batch {
+                query = query.filter(audit_log::batch.eq(batch));
+            }
             if let Some(from) = filter.from {
                 query = query.filter(audit_log::at.ge(At(from)));
             }
@@ -101,6 +108,7 @@ struct Row {
     before: Option<Json<Value>>,
     after: Option<Json<Value>>,
     address: Option<Clean>,
+    batch: Option<i64>,
 }
 
 impl From<Row> for Audited {
@@ -114,6 +122,7 @@ impl From<Row> for Audited {
             subject: row.subject.into_string(),
             before: row.before.map(|Json(value)| value),
             after: row.after.map(|Json(value)| value),
+            batch: row.batch,
         }
     }
 }

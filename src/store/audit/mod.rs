@@ -131,6 +131,7 @@ pub(super) struct Line {
     before: Option<Json<Value>>,
     after: Option<Json<Value>>,
     address: Option<String>,
+    batch: Option<i64>,
 }
 
 impl Line {
@@ -143,7 +144,13 @@ impl Line {
             before: deed.before.map(Json),
             after: deed.after.map(Json),
             address: deed.author.address.map(|address| address.to_string()),
+            batch: None,
         })
+    }
+
+    /// The same as one of a batch.
+    pub(super) fn of_batch(self, batch: i64) -> Self {
+        Self { batch: Some(batch), ..self }
     }
 
     /// The line of a change of rows, where somebody is behind it.
@@ -176,6 +183,12 @@ pub(super) const NOTHING: Option<&()> = None;
 macro_rules! tell {
     ($conn:ident, $author:expr, $action:expr, $subject:expr, $before:expr, $after:expr) => {
         if let Some(line) = $crate::store::audit::Line::of($author, $action, $subject, $before, $after)? {
+            diesel::insert_into($crate::store::schema::audit_log::table).values(line).execute($conn).await?;
+        }
+    };
+    ($conn:ident, $author:expr, $action:expr, $subject:expr, $before:expr, $after:expr, batch $batch:expr) => {
+        if let Some(line) = $crate::store::audit::Line::of($author, $action, $subject, $before, $after)? {
+            let line = line.of_batch($batch);
             diesel::insert_into($crate::store::schema::audit_log::table).values(line).execute($conn).await?;
         }
     };

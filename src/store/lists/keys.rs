@@ -16,6 +16,8 @@ use crate::store::{
 /// Which keys; what is none does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyFilter {
+    /// Of these numbers.
+    pub ids: Option<Vec<i64>>,
     /// With this in the name, the first characters or the last four, capitals or not.
     pub q: Option<String>,
     /// Of this user.
@@ -40,6 +42,9 @@ impl Store {
         let (dialect, order) = (self.dialect(), start.order());
         let rows: Vec<Row> = db!(self.engine(), read, conn => {
             let mut query = api_keys::table.select(Row::as_select()).into_boxed();
+            if let Some(ids) = filter.ids {
+                query = query.filter(api_keys::id.eq_any(ids));
+            }
             if let Some(UserId(user)) = filter.user_id {
                 query = query.filter(api_keys::user_id.eq(user));
             }

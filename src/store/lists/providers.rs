@@ -18,6 +18,8 @@ use crate::store::{
 /// Which providers; what is none does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProviderFilter {
+    /// Of these numbers.
+    pub ids: Option<Vec<i64>>,
     /// With this in the name, the notes or the address, capitals or not.
     pub q: Option<String>,
     /// Of this kind.
@@ -44,6 +46,9 @@ impl Store {
         let (dialect, order) = (self.dialect(), start.order());
         let rows: Vec<Row> = db!(self.engine(), read, conn => {
             let mut query = providers::table.select(Row::as_select()).into_boxed();
+            if let Some(ids) = filter.ids {
+                query = query.filter(providers::id.eq_any(ids));
+            }
             if let Some(kind) = filter.kind {
                 query = query.filter(providers::kind.eq(kind.name()));
             }

@@ -16,6 +16,8 @@ use crate::store::{
 /// Which users; what is none does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserFilter {
+    /// Of these numbers.
+    pub ids: Option<Vec<i64>>,
     /// With this in the name or in a tag, capitals or not.
     pub q: Option<String>,
     /// Of this role.
@@ -40,6 +42,9 @@ impl Store {
         let (dialect, order) = (self.dialect(), start.order());
         let rows: Vec<Row> = db!(self.engine(), read, conn => {
             let mut query = users::table.select(Row::as_select()).into_boxed();
+            if let Some(ids) = filter.ids {
+                query = query.filter(users::id.eq_any(ids));
+            }
             if let Some(role) = filter.role {
                 query = query.filter(users::role.eq(role.name()));
             }

@@ -15,8 +15,8 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use protocol::Format;
 
-pub(super) use self::rows::Row;
-use self::rows::{Changes, NewRow, seal};
+pub(super) use self::rows::{Changes, Row};
+use self::rows::{NewRow, seal};
 use super::{
     Store,
     audit::{NOTHING, tell},
@@ -100,6 +100,31 @@ pub struct ProviderChange {
     pub notes: Option<String>,
 }
 
+/// Changes a row in a transaction, and gives it before and after.
+macro_rules! change_provider {
+    ($conn:ident, $id:expr, $expected:expr, $change:expr) => {{
+        use $crate::store::{
+            error::StoreError,
+            providers::{NOT_FOUND, Row},
+            schema::providers,
+        };
+        let before: Option<Row> =
+            providers::table.find($id).select(Row::as_select()).first($conn).await.optional()?;
+        let before = before.ok_or(NOT_FOUND)?;
+        $expected.check(before.version)?;
+        let row = providers::table.find($id).filter(providers::version.eq(before.version));
+        let after: Option<Row> = diesel::update(row)
+            .set(($change, providers::version.eq(before.version + 1)))
+            .returning(Row::as_returning())
+            .get_result($conn)
+            .await
+            .optional()?;
+        let after = after.ok_or(StoreError::Stale { version: before.version + 1 })?;
+        (before, after)
+    }};
+}
+pub(super) use change_provider;
+
 impl Store {
     /// Makes a provider.
     ///
@@ -168,18 +193,7 @@ impl Store {
         let (author, expected) = (self.author(), self.expected());
         let row: Row = db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
-                let before: Option<Row> =
-                    providers::table.find(id.0).select(Row::as_select()).first(conn).await.optional()?;
-                let before = before.ok_or(NOT_FOUND)?;
-                expected.check(before.version)?;
-                let row = providers::table.find(id.0).filter(providers::version.eq(before.version));
-                let after: Option<Row> = diesel::update(row)
-                    .set((change, providers::version.eq(before.version + 1)))
-                    .returning(Row::as_returning())
-                    .get_result(conn)
-                    .await
-                    .optional()?;
-                let after = after.ok_or(StoreError::Stale { version: before.version + 1 })?;
+                let (before, after) = change_provider!(conn, id.0, expected, change);
                 tell!(conn, author, "provider.update", subject(id.0), Some(&before), Some(&after.since(&before)));
                 Ok::<_, StoreError>(after)
             })
@@ -189,7 +203,7 @@ impl Store {
     }
 }
 
-const NOT_FOUND: StoreError = StoreError::NotFound { what: "provider" };
+pub(super) const NOT_FOUND: StoreError = StoreError::NotFound { what: "provider" };
 
 /// How the audit log names a provider.
 pub(super) fn subject(id: i64) -> String {

@@ -123,7 +123,7 @@ impl Ranked for Row {
 
 /// A row after a change, with a word on its credential, which is not shown.
 #[derive(Serialize)]
-pub(super) struct Changed<'a> {
+pub(in crate::store) struct Changed<'a> {
     #[serde(flatten)]
     row: &'a Row,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,7 +132,7 @@ pub(super) struct Changed<'a> {
 
 impl Row {
     /// This row, which was `before`.
-    pub(super) fn since(&self, before: &Self) -> Changed<'_> {
+    pub(in crate::store) fn since(&self, before: &Self) -> Changed<'_> {
         let replaced = self.credential != before.credential;
         Changed { row: self, credential: replaced.then_some("replaced") }
     }
@@ -194,7 +194,7 @@ impl NewRow {
 
 #[derive(AsChangeset)]
 #[diesel(table_name = providers)]
-pub(super) struct Changes {
+pub(in crate::store) struct Changes {
     name: Option<Clean>,
     kind: Option<&'static str>,
     base_url: Option<Clean>,
@@ -217,7 +217,11 @@ pub(super) struct Changes {
 
 impl Changes {
     /// The columns that change, a new credential sealed.
-    pub(super) fn new(id: ProviderId, change: ProviderChange, sealer: &Sealer) -> Result<Self, StoreError> {
+    pub(in crate::store) fn new(
+        id: ProviderId,
+        change: ProviderChange,
+        sealer: &Sealer,
+    ) -> Result<Self, StoreError> {
         let multiplier = |amount: Money| Amount::exact(&amount, "cost_multiplier");
         Ok(Self {
             name: change.name.map(|name| Clean::name(&name, "name")).transpose()?,

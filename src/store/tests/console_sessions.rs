@@ -23,7 +23,7 @@ fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }
 
-fn new(token: &str, user: Option<UserId>) -> NewConsoleSession {
+pub(super) fn new(token: &str, user: Option<UserId>) -> NewConsoleSession {
     NewConsoleSession {
         digest: tokens().digest(token),
         way: if user.is_some() { Way::Password } else { Way::AdminToken },

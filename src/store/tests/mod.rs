@@ -3,6 +3,7 @@
 //! names.
 
 mod audit;
+mod batches;
 mod console_sessions;
 mod idempotency;
 mod ledger;

@@ -93,7 +93,7 @@ fn limits() -> Limits {
     limits
 }
 
-async fn user(store: &Store, name: &str) -> User {
+pub(super) async fn user(store: &Store, name: &str) -> User {
     store.create_user(named(name)).await.unwrap()
 }
 

@@ -19,9 +19,9 @@ use crate::store::{
     types::{At, Json},
 };
 
-#[derive(Debug, Queryable, Selectable, Insertable, Serialize, Deserialize)]
-#[diesel(table_name = api_keys)]
-pub(super) struct Kept {
+#[derive(Debug, Queryable, Selectable, Insertable, AsChangeset, Serialize, Deserialize)]
+#[diesel(table_name = api_keys, treat_none_as_null = true)]
+pub(in crate::store) struct Kept {
     id: i64,
     user_id: i64,
     name: Clean,
@@ -41,6 +41,25 @@ pub(super) struct Kept {
     /// Not in what was put away before there were any.
     #[serde(default)]
     restrictions: Json<RestrictionsDoc>,
+}
+
+impl Kept {
+    /// The same in another version.
+    pub(in crate::store) fn again(self, version: i64) -> Self {
+        Self { version, updated_at: At::now(), ..self }
+    }
+
+    pub(in crate::store) const fn id(&self) -> i64 {
+        self.id
+    }
+
+    pub(in crate::store) const fn enabled(&self) -> bool {
+        self.enabled
+    }
+
+    pub(in crate::store) const fn web_login(&self) -> bool {
+        self.web_login
+    }
 }
 
 impl Store {
@@ -78,7 +97,8 @@ impl Store {
         let row: Result<Row, StoreError> = db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
                 let key: Kept = take_out!(conn, TrashKind::Key, id.0);
-                let key = Kept { version: key.version + 1, updated_at: At::now(), ..key };
+                let version = key.version + 1;
+                let key = key.again(version);
                 let row: Row = diesel::insert_into(api_keys::table)
                     .values(key)
                     .returning(Row::as_returning())

@@ -8,6 +8,7 @@ mod keys;
 mod providers;
 mod users;
 
+pub(super) use self::{keys::Kept as KeptKey, providers::Kept as KeptProvider, users::Kept as KeptUser};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection as _, RunQueryDsl};

@@ -33,9 +33,9 @@ struct Document {
     prices: Vec<KeptPrice>,
 }
 
-#[derive(Debug, Queryable, Selectable, Insertable, Serialize, Deserialize)]
-#[diesel(table_name = providers)]
-struct Kept {
+#[derive(Debug, Queryable, Selectable, Insertable, AsChangeset, Serialize, Deserialize)]
+#[diesel(table_name = providers, treat_none_as_null = true)]
+pub(in crate::store) struct Kept {
     id: i64,
     version: i64,
     name: Clean,
@@ -57,6 +57,17 @@ struct Kept {
     notes: Clean,
     created_at: At,
     updated_at: At,
+}
+
+impl Kept {
+    /// The same in another version.
+    pub(in crate::store) fn again(self, version: i64) -> Self {
+        Self { version, updated_at: At::now(), ..self }
+    }
+
+    pub(in crate::store) const fn id(&self) -> i64 {
+        self.id
+    }
 }
 
 #[derive(Debug, Queryable, Selectable, Insertable, Serialize, Deserialize)]
@@ -110,7 +121,8 @@ impl Store {
         let row: Row = db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
                 let Document { provider, prices }: Document = take_out!(conn, TrashKind::Provider, id.0);
-                let provider = Kept { version: provider.version + 1, updated_at: At::now(), ..provider };
+                let version = provider.version + 1;
+                let provider = provider.again(version);
                 let row: Row = diesel::insert_into(providers::table)
                     .values(provider)
                     .returning(Row::as_returning())

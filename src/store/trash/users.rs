@@ -26,9 +26,9 @@ struct Document {
     keys: Vec<keys::Kept>,
 }
 
-#[derive(Debug, Queryable, Selectable, Insertable, Serialize, Deserialize)]
-#[diesel(table_name = users)]
-struct Kept {
+#[derive(Debug, Queryable, Selectable, Insertable, AsChangeset, Serialize, Deserialize)]
+#[diesel(table_name = users, treat_none_as_null = true)]
+pub(in crate::store) struct Kept {
     id: i64,
     name: Clean,
     role: Clean,
@@ -43,6 +43,25 @@ struct Kept {
     /// Not in what was put away before there were any.
     #[serde(default)]
     restrictions: Json<RestrictionsDoc>,
+}
+
+impl Kept {
+    /// The same in another version.
+    pub(in crate::store) fn again(self, version: i64) -> Self {
+        Self { version, updated_at: At::now(), ..self }
+    }
+
+    pub(in crate::store) const fn id(&self) -> i64 {
+        self.id
+    }
+
+    pub(in crate::store) const fn enabled(&self) -> bool {
+        self.enabled
+    }
+
+    pub(in crate::store) fn role(&self) -> &str {
+        self.role.as_str()
+    }
 }
 
 impl Store {
@@ -83,7 +102,8 @@ impl Store {
         let row: Row = db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
                 let Document { user, keys }: Document = take_out!(conn, TrashKind::User, id.0);
-                let user = Kept { version: user.version + 1, updated_at: At::now(), ..user };
+                let version = user.version + 1;
+                let user = user.again(version);
                 let row: Row = diesel::insert_into(users::table)
                     .values(user)
                     .returning(Row::as_returning())

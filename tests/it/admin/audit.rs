@@ -234,6 +234,16 @@ async fn c26_every_change_leaves_a_line(house: TestHouse) {
         walk.told((Method::POST, &pattern, &path, later), &format!("{kind}.update"), &format!("{kind}/1"))
             .await;
     }
+    for (number, kind) in (1..).zip(["user", "key", "provider"]) {
+        let (path, subject, action) =
+            (format!("/{kind}s/batch"), format!("{kind}/1"), format!("{kind}.update"));
+        let body = json!({"ids": [1], "change": {"limits": {"concurrency": 9}}});
+        let (_, line) = walk.told((Method::POST, &path, &path, body), &action, &subject).await;
+        assert_eq!((&line["batch"], &line["after"]["limits"]["concurrency"]), (&json!(number), &json!(9)));
+        let (pattern, path) = ("/batches/{id}/undo", format!("/batches/{number}/undo"));
+        let (_, line) = walk.told((Method::POST, pattern, &path, none.clone()), &action, &subject).await;
+        assert_eq!(line["batch"], number);
+    }
     let rotate = (Method::POST, "/keys/{id}/rotate", "/keys/1/rotate", json!({"overlap_ms": 5}));
     let (made, line) = walk.told(rotate, "key.rotate", "key/1").await;
     let rotated = made["key"].as_str().unwrap();

@@ -107,6 +107,12 @@ async fn answers_are_as_they_are_described() {
     assert!(made["key"].as_str().unwrap().starts_with("sk-"));
     step(&get, "/users/{id}/keys", Value::Null).await;
     step(&patch, "/keys/{id}", json!({"enabled": null})).await;
+    step(&get, "/keys", Value::Null).await;
+    let batch = json!({"filter": {"status": "active"}, "change": {"limits": {"rpm": 5}}, "preview": true});
+    step(&post, "/users/batch", batch).await;
+    step(&post, "/keys/batch", json!({"ids": [1], "change": {"web_login": true}})).await;
+    step(&post, "/batches/{id}/undo", Value::Null).await;
+    step(&post, "/providers/batch", json!({"ids": [1], "change": {"weight": null}})).await;
     step(&get, "/settings", Value::Null).await;
     step(&patch, "/settings", json!({"week_starts": {"day": "friday"}, "money_refusal_status": 402})).await;
     step(&get, "/settings/billing", Value::Null).await;

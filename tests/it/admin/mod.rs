@@ -2,6 +2,7 @@
 
 mod api;
 mod audit;
+mod batches;
 mod concurrent;
 mod configuration;
 mod described;

@@ -1,0 +1,3 @@
+DROP INDEX audit_log_batch_idx;
+ALTER TABLE audit_log DROP COLUMN batch;
+DROP TABLE batches;
