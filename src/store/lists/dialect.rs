@@ -58,17 +58,23 @@ impl Dialect {
         }
     }
 
-    /// That a row stands behind another: it wants the other's rank, the second part, its number and `)`. Where
-    /// the number is the rank, it wants that alone.
-    pub(super) fn behind(self, order: Order) -> (String, &'static str) {
-        let than = if order.descending { "<" } else { ">" };
+    /// That a row stands behind another: between the parts stand the other's rank, its rank again and its number. Where
+    /// the number is the rank, it stands behind the first part alone.
+    pub(super) fn behind(self, order: Order) -> [String; 3] {
+        let (than, rank) = (if order.descending { "<" } else { ">" }, self.rank(order.by));
         let (open, close) = match (order.by, self) {
-            (By::Id, _) => return (format!("id {than} "), ""),
-            (By::Name, Self::Sqlite) => ("lower(", "), "),
-            (By::Name, Self::Postgres) => ("lower(", ") COLLATE \"C\", "),
-            _ => ("", ", "),
+            (By::Id, _) => return [format!("id {than} "), String::new(), String::new()],
+            (By::Name, Self::Sqlite) => ("lower(", ")"),
+            (By::Name, Self::Postgres) => ("lower(", ") COLLATE \"C\""),
+            _ => ("", ""),
         };
-        (format!("({}, id) {than} ({open}", self.rank(order.by)), close)
+        // The first half follows from the second. SQLite finds its place in an index of an expression by the first,
+        // and would walk there from the top by the second.
+        [
+            format!("({rank} {than}= {open}"),
+            format!("{close} AND ({rank}, id) {than} ({open}"),
+            format!("{close}, "),
+        ]
     }
 
     /// What an order goes by, to the letter as indices have it.

@@ -117,24 +117,42 @@ macro_rules! mentioning {
 }
 use mentioning;
 
+/// A boxed query, narrowed to what lies beyond a rank and a number.
+macro_rules! beyond {
+    ($query:expr, $behind:expr, $type:ty, $rank:expr, $second:expr, $third:expr, $id:expr) => {{
+        let (rank, again) = $rank;
+        let behind = $behind.bind::<$type, _>(rank).sql($second).bind::<$type, _>(again);
+        $query.filter(behind.sql($third).bind::<BigInt, _>($id).sql("))"))
+    }};
+}
+use beyond;
+
 /// The rows of a page of a boxed query that was narrowed, and one more if there is one.
 macro_rules! load_page {
     ($conn:ident, $query:expr, $dialect:expr, $start:expr, $limit:expr) => {{
         let (mut query, dialect, start, limit) = ($query, $dialect, $start, $limit);
         let order = start.order();
         if let Start::Behind(Place { rank, id, .. }) = start {
-            let (before, after) = dialect.behind(order);
-            let behind = sql::<Bool>(&before);
+            let [first, second, third] = dialect.behind(order);
+            let behind = sql::<Bool>(&first);
             query = match rank {
                 Rank::None => query.filter(behind.bind::<BigInt, _>(id)),
-                Rank::Text(text) => {
-                    query.filter(behind.bind::<Text, _>(text).sql(after).bind::<BigInt, _>(id).sql(")"))
+                Rank::Text(rank) => {
+                    $crate::store::lists::beyond!(
+                        query,
+                        behind,
+                        Text,
+                        (rank.clone(), rank),
+                        &second,
+                        &third,
+                        id
+                    )
                 }
-                Rank::Number(number) => {
-                    query.filter(behind.bind::<BigInt, _>(number).sql(after).bind::<BigInt, _>(id).sql(")"))
+                Rank::Number(rank) => {
+                    $crate::store::lists::beyond!(query, behind, BigInt, (rank, rank), &second, &third, id)
                 }
-                Rank::At(at) => {
-                    query.filter(behind.bind::<Ts, _>(at).sql(after).bind::<BigInt, _>(id).sql(")"))
+                Rank::At(rank) => {
+                    $crate::store::lists::beyond!(query, behind, Ts, (rank, rank), &second, &third, id)
                 }
             };
         }
