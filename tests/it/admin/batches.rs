@@ -51,6 +51,7 @@ async fn a_batch_is_shown_beforehand_done_together_and_undone(house: TestHouse) 
     let written = lines("").await;
     // Everything that can be changed of many.
     let change = json!({"enabled": false, "role": "auditor", "groups": ["other"], "tags": null,
+        "allowed_models": ["m*"],
         "limits": {"usd_daily": "7.000000000001", "strict": true}, "expires_at": null});
     let asked = json!({"filter": {"group": "team", "q": "N"}, "change": {"enabled": false}, "preview": true});
     assert_eq!(
@@ -70,9 +71,9 @@ async fn a_batch_is_shown_beforehand_done_together_and_undone(house: TestHouse) 
         (&second["name"], &second["before"], &second["after"]),
         (
             &json!("bob"),
-            &json!({"enabled": true, "role": "user", "groups": ["team"], "tags": ["bob"],
+            &json!({"enabled": true, "role": "user", "groups": ["team"], "tags": ["bob"], "allowed_models": [],
                 "limits": {"usd_daily": "5", "strict": null}, "expires_at": "2130-01-02T00:00:00Z"}),
-            &json!({"enabled": false, "role": "auditor", "groups": ["other"], "tags": [],
+            &json!({"enabled": false, "role": "auditor", "groups": ["other"], "tags": [], "allowed_models": ["m*"],
                 "limits": {"usd_daily": "7.000000000001", "strict": true}, "expires_at": null}),
         ),
         "what changes and nothing else"
