@@ -141,6 +141,7 @@ impl Caller {
         let mut answer = Answer { status, head, body: String::new() };
         let body = match answer.header("content-length").and_then(|length| length.parse().ok()) {
             Some(length) => self.take(length).await?,
+            None if status == 204 => Vec::new(),
             None => self.chunks().await?,
         };
         answer.body = String::from_utf8_lossy(&body).into_owned();

@@ -16,6 +16,7 @@ mod limit;
 mod outage;
 mod panics;
 mod process;
+mod revoked;
 mod rig;
 mod rows;
 mod secrets;
