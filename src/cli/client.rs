@@ -25,9 +25,9 @@ use crate::upstream::{self, Clients, Fault, Incoming, Outgoing, fetch};
 /// What stays as it is within a segment of a path, or within a value of a query.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// What downloads go by: the same server, with other time limits.
-const DOWNLOADS: ProviderId = ProviderId(1);
-const LONGEST_DOWNLOAD_MS: u64 = 24 * 3_600_000;
+/// What goes on for long goes by this: the same server, with other time limits.
+const LONG: ProviderId = ProviderId(1);
+const LONGEST_MS: u64 = 24 * 3_600_000;
 
 /// Speaks with one server.
 pub(super) struct Client {
@@ -161,22 +161,28 @@ impl Client {
         if reply.status.is_success() { Ok(reply) } else { Err(reply.refusal()) }
     }
 
-    /// Reads a file below `/api/v1` piece by piece, however long all of it takes.
+    /// Begins to read below `/api/v1`, however long all of it takes.
+    pub(super) async fn open(&self, path: &str) -> Result<Incoming, Failure> {
+        let mut card = self.card.clone();
+        (card.id, card.timeouts.total_ms) = (LONG, LONGEST_MS);
+        let told = |fault| self.unreachable(fault);
+        let incoming = self.begin(&card, Method::GET, &format!("/api/v1{path}"), None).await.map_err(told)?;
+        if incoming.status.is_success() {
+            Ok(incoming)
+        } else {
+            Err(whole(incoming).await.map_err(told)?.refusal())
+        }
+    }
+
+    /// Reads a file below `/api/v1` piece by piece.
     pub(super) async fn download(
         &self,
         path: &str,
         mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
     ) -> Result<(), Failure> {
-        let mut card = self.card.clone();
-        (card.id, card.timeouts.total_ms) = (DOWNLOADS, LONGEST_DOWNLOAD_MS);
-        let told = |fault| self.unreachable(fault);
-        let mut incoming =
-            self.begin(&card, Method::GET, &format!("/api/v1{path}"), None).await.map_err(told)?;
-        if !incoming.status.is_success() {
-            return Err(whole(incoming).await.map_err(told)?.refusal());
-        }
+        let mut incoming = self.open(path).await?;
         while let Some(piece) = incoming.body.next().await {
-            take(&piece.map_err(told)?)?;
+            take(&piece.map_err(|fault| self.unreachable(fault))?)?;
         }
         Ok(())
     }

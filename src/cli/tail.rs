@@ -1,13 +1,16 @@
-//! Following the request log: looks again and again, and tells each row once.
+//! Following the request log: looks whenever the server tells of a request that has ended, and tells each row once.
+//! Who may not hear of everything, or finds no place among those who listen, looks again and again instead.
 //!
 //! Rows are listed by the time a request began and come when it has ended, so a new row may stand below those
 //! that were told already. Each look therefore reads on until a page brings nothing new.
 
 use std::{collections::HashSet, time::Duration};
 
+use futures_util::StreamExt as _;
+use protocol::sse::Framer;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{
     desk::{Desk, with_query},
@@ -16,7 +19,10 @@ use super::{
     progress::spinner,
     request::COLUMNS,
 };
+use crate::upstream::Body;
 
+/// How long nothing is heard before a look that nobody asked for.
+const LOOK_ANYWAY: Duration = Duration::from_secs(10);
 /// Rows of one look, at first.
 const PAGE: usize = 200;
 /// Ids that are remembered. Those that fall out are the oldest, which no look reaches any more.
@@ -37,7 +43,7 @@ pub(super) async fn follow(
     let mut seen = Seen::default();
     // What is there already was there before.
     seen.look(desk, query, 1).await?;
-    let (mut told, mut first) = (0, true);
+    let (mut told, mut first, mut bell) = (0, true, Bell::new(desk));
     let bar = spinner(&desk.out, "waiting for requests");
     loop {
         let mut new = seen.look(desk, query, usize::MAX).await?;
@@ -54,8 +60,62 @@ pub(super) async fn follow(
             bar.finish_and_clear();
             return Ok(());
         }
-        sleep(interval).await;
+        bell.rings(interval).await;
     }
+}
+
+/// Rings when there may be something new.
+struct Bell<'d> {
+    desk: &'d Desk,
+    hears: Hears,
+}
+
+enum Hears {
+    /// Nothing yet, or not any more.
+    Nothing,
+    /// What happens.
+    Events(Box<(Body, Framer)>),
+    /// Nothing, and that is how it stays.
+    Deaf,
+}
+
+impl<'d> Bell<'d> {
+    const fn new(desk: &'d Desk) -> Self {
+        Self { desk, hears: Hears::Nothing }
+    }
+
+    /// Waits for news, and at least so long.
+    async fn rings(&mut self, pause: Duration) {
+        sleep(pause).await;
+        if matches!(self.hears, Hears::Nothing) {
+            self.hears = match self.desk.client.open("/events?topics=requests").await {
+                Ok(incoming) => Hears::Events(Box::new((incoming.body, Framer::new()))),
+                Err(failure) if failure.exit() == Exit::Forbidden => Hears::Deaf,
+                Err(_) => Hears::Nothing,
+            };
+        }
+        if let Hears::Events(events) = &mut self.hears {
+            let (body, framer) = &mut **events;
+            // Once in a while all the same: a row may come later than the word of it.
+            let heard = timeout(LOOK_ANYWAY, news(body, framer)).await;
+            if heard == Ok(false) {
+                self.hears = Hears::Nothing;
+            }
+        }
+    }
+}
+
+/// Waits for an event; what is the case at the beginning is one, since a request may have ended before. False at
+/// the end.
+async fn news(body: &mut Body, framer: &mut Framer) -> bool {
+    while let Some(Ok(piece)) = body.next().await {
+        let mut heard = false;
+        framer.push(&piece, |_| heard = true);
+        if heard {
+            return true;
+        }
+    }
+    false
 }
 
 /// What was told already.
