@@ -21,8 +21,8 @@ use super::{
     backup::draft,
     desk::Desk,
     exit::{Done, Exit, Failure},
+    filters::{Filter, Period},
     progress,
-    request::{Filter, Period},
 };
 
 /// How often is looked how far it is.

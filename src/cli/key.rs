@@ -9,6 +9,7 @@ use super::{
     desk::{Desk, PageArgs},
     exit::{Done, Failure},
     fields::{FieldArgs, given, list},
+    lifecycle::{self, CloneArgs, RenewArgs},
     listing::{ListArgs, Status},
     remote::Remote,
     table::{Column, column},
@@ -86,6 +87,33 @@ pub(super) enum Key {
         /// Its id, or USER/KEY.
         key: String,
     },
+    /// Let it go on for longer.
+    Renew {
+        /// Its id, or USER/KEY.
+        key: String,
+        #[command(flatten)]
+        renewal: RenewArgs,
+    },
+    /// Give it another secret; the answer shows it, this once.
+    Rotate {
+        /// Its id, or USER/KEY.
+        key: String,
+        /// How long the old one is accepted beside it, 30 days at most.
+        #[arg(long, value_name = "MS", default_value_t = 0)]
+        overlap_ms: u64,
+    },
+    /// Make another one like it, with a secret of its own; the answer shows it, this once.
+    Clone {
+        /// Its id, or USER/KEY.
+        key: String,
+        #[command(flatten)]
+        copy: CloneArgs,
+    },
+    /// Bring one back that was deleted.
+    Restore {
+        /// Its id, or its name.
+        key: String,
+    },
 }
 
 /// What adding and editing have in common.
@@ -135,23 +163,36 @@ impl Key {
             Self::Add { user, name, change } => {
                 let path = format!("/users/{}/keys", desk.user(&user).await?);
                 desk.change(Method::POST, &path, change.body(name)?, "/key").await?;
-                desk.out.note("the key is shown only now");
-                Ok(())
+                shown_once(&desk)
             }
             Self::Edit { key, rename, change } => {
                 let body = change.body(rename)?;
                 desk.change(Method::PATCH, &path(&desk, &key).await?, body, "/id").await
             }
             Self::Rm { key } => desk.remove(&path(&desk, &key).await?, &format!("key {key}")).await,
-            Self::Enable { key } => enable(&desk, &key, true).await,
-            Self::Disable { key } => enable(&desk, &key, false).await,
+            Self::Enable { key } => lifecycle::turn(&desk, &path(&desk, &key).await?, true, "/id").await,
+            Self::Disable { key } => lifecycle::turn(&desk, &path(&desk, &key).await?, false, "/id").await,
+            Self::Renew { key, renewal } => {
+                lifecycle::renew(&desk, &path(&desk, &key).await?, &renewal, "/id").await
+            }
+            Self::Rotate { key, overlap_ms } => {
+                let path = format!("{}/rotate", path(&desk, &key).await?);
+                let body = Bytes::from(json!({ "overlap_ms": overlap_ms }).to_string());
+                desk.change(Method::POST, &path, body, "/key").await?;
+                shown_once(&desk)
+            }
+            Self::Clone { key, copy } => {
+                lifecycle::copy(&desk, &path(&desk, &key).await?, &copy, "/key").await?;
+                shown_once(&desk)
+            }
+            Self::Restore { key } => lifecycle::restore(&desk, "key", &key, "/id").await,
         }
     }
 }
 
-async fn enable(desk: &Desk, key: &str, enabled: bool) -> Done {
-    let body = Bytes::from(json!({ "enabled": enabled }).to_string());
-    desk.change(Method::PATCH, &path(desk, key).await?, body, "/id").await
+fn shown_once(desk: &Desk) -> Done {
+    desk.out.note("the key is shown only now");
+    Ok(())
 }
 
 async fn path(desk: &Desk, key: &str) -> Result<String, Failure> {

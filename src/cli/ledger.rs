@@ -1,4 +1,4 @@
-//! `ledger` and `audit`: whether the books agree, what is reserved, and what operators did by hand.
+//! `ledger`: whether the books agree, and what is reserved.
 
 use clap::Subcommand;
 
@@ -26,16 +26,6 @@ const RESERVATIONS: &[Column] = &[
     column("ACCOUNT", "/reserved/0/account"),
     column("USD", "/reserved/0/amount_usd"),
     column("ALL", "/reserved").wide(),
-];
-
-const AUDIT: &[Column] = &[
-    column("ID", "/id"),
-    column("AT", "/at"),
-    column("WHO", "/who"),
-    column("ACTION", "/action"),
-    column("SUBJECT", "/subject"),
-    column("BEFORE", "/before").wide(),
-    column("AFTER", "/after").wide(),
 ];
 
 /// The books.
@@ -75,23 +65,5 @@ impl Ledger {
                 desk.out.list(&body, RESERVATIONS, "/request_id")
             }
         }
-    }
-}
-
-/// What operators did by hand.
-#[derive(Debug, Subcommand)]
-pub(super) enum Audit {
-    /// List it, newest first.
-    Ls {
-        #[command(flatten)]
-        page: PageArgs,
-    },
-}
-
-impl Audit {
-    pub(super) async fn run(self, remote: &Remote) -> Done {
-        let desk = Desk::open(remote)?;
-        let Self::Ls { page } = self;
-        desk.out.list(&desk.list("/audit", &[], &page).await?, AUDIT, "/id")
     }
 }

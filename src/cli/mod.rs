@@ -4,6 +4,7 @@
 //! own admin API, and those that look at this machine (`config`, `doctor`, `drain`, `backup`).
 
 mod actors;
+mod audit;
 mod backup;
 mod batch;
 mod client;
@@ -14,9 +15,11 @@ mod drain;
 mod exit;
 mod export;
 mod fields;
+mod filters;
 mod generate;
 mod key;
 mod ledger;
+mod lifecycle;
 mod listing;
 mod names;
 mod output;
@@ -31,9 +34,11 @@ mod request;
 mod route;
 mod session;
 mod settings;
+mod stats;
 mod status;
 mod table;
 mod tail;
+mod trash;
 mod user;
 
 use std::process::ExitCode;
@@ -112,7 +117,11 @@ enum Command {
     #[command(subcommand)]
     Ledger(ledger::Ledger),
     #[command(subcommand)]
-    Audit(ledger::Audit),
+    Audit(audit::Audit),
+    #[command(subcommand)]
+    Trash(trash::Trash),
+    #[command(subcommand)]
+    Stats(stats::Stats),
     #[command(subcommand)]
     Settings(settings::Settings),
     Completions(generate::Completions),
@@ -171,6 +180,8 @@ async fn answer(command: Command, remote: &Remote) -> Done {
         Command::Price(command) => command.run(remote).await,
         Command::Ledger(command) => command.run(remote).await,
         Command::Audit(command) => command.run(remote).await,
+        Command::Trash(command) => command.run(remote).await,
+        Command::Stats(command) => command.run(remote).await,
         Command::Settings(command) => command.run(remote).await,
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),

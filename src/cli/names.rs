@@ -53,6 +53,6 @@ impl Desk {
 }
 
 /// All digits are an id.
-fn id(text: &str) -> Option<i64> {
+pub(super) fn id(text: &str) -> Option<i64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }

@@ -11,6 +11,7 @@ use super::{
     desk::{Desk, PageArgs},
     exit::{Done, Failure},
     fields::{FieldArgs, given, list},
+    lifecycle::{self, CloneArgs},
     listing::ListArgs,
     remote::{Remote, ask_for, secret_in},
     table::{Column, column},
@@ -96,6 +97,18 @@ pub(super) enum Provider {
     /// Let no more requests go to it.
     Disable {
         /// Id or name.
+        provider: String,
+    },
+    /// Make another one like it, with the same credential.
+    Clone {
+        /// Id or name.
+        provider: String,
+        #[command(flatten)]
+        copy: CloneArgs,
+    },
+    /// Bring one back that was deleted, with its credential and prices.
+    Restore {
+        /// Id, or the name it had.
         provider: String,
     },
     /// Open its breaker (no requests), or close it.
@@ -217,8 +230,16 @@ impl Provider {
             Self::Rm { provider } => {
                 desk.remove(&path(&desk, &provider).await?, &format!("provider {provider}")).await
             }
-            Self::Enable { provider } => enable(&desk, &provider, true).await,
-            Self::Disable { provider } => enable(&desk, &provider, false).await,
+            Self::Enable { provider } => {
+                lifecycle::turn(&desk, &path(&desk, &provider).await?, true, "/name").await
+            }
+            Self::Disable { provider } => {
+                lifecycle::turn(&desk, &path(&desk, &provider).await?, false, "/name").await
+            }
+            Self::Clone { provider, copy } => {
+                lifecycle::copy(&desk, &path(&desk, &provider).await?, &copy, "/name").await
+            }
+            Self::Restore { provider } => lifecycle::restore(&desk, "provider", &provider, "/name").await,
             Self::Breaker { provider, state } => {
                 let path = format!("{}/breaker", path(&desk, &provider).await?);
                 let state = match state {
@@ -230,11 +251,6 @@ impl Provider {
             }
         }
     }
-}
-
-async fn enable(desk: &Desk, provider: &str, enabled: bool) -> Done {
-    let body = Bytes::from(json!({ "enabled": enabled }).to_string());
-    desk.change(Method::PATCH, &path(desk, provider).await?, body, "/name").await
 }
 
 async fn path(desk: &Desk, provider: &str) -> Result<String, Failure> {

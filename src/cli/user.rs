@@ -11,6 +11,7 @@ use super::{
     desk::{Desk, PageArgs},
     exit::{Done, Failure},
     fields::{FieldArgs, given, list},
+    lifecycle::{self, CloneArgs, RenewArgs},
     listing::{ListArgs, Status},
     remote::{Remote, ask_for_line},
     table::{Column, column},
@@ -88,6 +89,25 @@ pub(super) enum User {
     /// Accept none of the user's keys.
     Disable {
         /// Id or name.
+        user: String,
+    },
+    /// Let the user go on for longer.
+    Renew {
+        /// Id or name.
+        user: String,
+        #[command(flatten)]
+        renewal: RenewArgs,
+    },
+    /// Make another one like this, without keys.
+    Clone {
+        /// Id or name.
+        user: String,
+        #[command(flatten)]
+        copy: CloneArgs,
+    },
+    /// Bring one back that was deleted, with the keys that went along.
+    Restore {
+        /// Id, or the name it had.
         user: String,
     },
     /// Set the password for signing in to the console: asked for, or read from standard input.
@@ -221,8 +241,17 @@ impl User {
                 desk.change(Method::PATCH, &path(&desk, &user).await?, body, "/name").await
             }
             Self::Rm { user } => desk.remove(&path(&desk, &user).await?, &format!("user {user}")).await,
-            Self::Enable { user } => enable(&desk, &user, true).await,
-            Self::Disable { user } => enable(&desk, &user, false).await,
+            Self::Enable { user } => lifecycle::turn(&desk, &path(&desk, &user).await?, true, "/name").await,
+            Self::Disable { user } => {
+                lifecycle::turn(&desk, &path(&desk, &user).await?, false, "/name").await
+            }
+            Self::Renew { user, renewal } => {
+                lifecycle::renew(&desk, &path(&desk, &user).await?, &renewal, "/name").await
+            }
+            Self::Clone { user, copy } => {
+                lifecycle::copy(&desk, &path(&desk, &user).await?, &copy, "/name").await
+            }
+            Self::Restore { user } => lifecycle::restore(&desk, "user", &user, "/name").await,
             Self::Password { user, remove: true } => {
                 let path = format!("{}/password", path(&desk, &user).await?);
                 desk.remove(&path, &format!("the password of user {user}")).await
@@ -236,11 +265,6 @@ impl User {
             }
         }
     }
-}
-
-async fn enable(desk: &Desk, user: &str, enabled: bool) -> Done {
-    let body = Bytes::from(json!({ "enabled": enabled }).to_string());
-    desk.change(Method::PATCH, &path(desk, user).await?, body, "/name").await
 }
 
 /// A password: typed twice at a terminal, else the first line of standard input; spaces around it belong to

@@ -171,7 +171,7 @@ fn tail_tells_each_new_request_once_and_ends_on_an_interrupt() {
 }
 
 /// A request, answered; its row is there by then.
-fn request(house: &House, key: &str, model: &str) {
+pub(crate) fn request(house: &House, key: &str, model: &str) {
     let body =
         json!({"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]}).to_string();
     let mut socket = TcpStream::connect(house.url.trim_start_matches("http://")).unwrap();

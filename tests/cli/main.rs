@@ -5,3 +5,4 @@
 mod asking;
 mod broken;
 mod house;
+mod lifecycle;
