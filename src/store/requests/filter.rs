@@ -71,7 +71,7 @@ impl RequestClass {
         }
     }
 
-    /// As a condition. The last two are those of partial indices, to the letter.
+    /// As a condition.
     pub(in crate::store) const fn condition(self) -> &'static str {
         match self {
             Self::Ok => "(ending = 'complete' AND (status < 400 OR status = 499))",
@@ -89,6 +89,14 @@ impl FromStr for RequestClass {
     }
 }
 
+impl RequestFilter {
+    /// Whether it lets none through but what the index of the unusual holds.
+    pub(super) fn is_unusual(&self) -> bool {
+        let by_class = matches!(self.class, Some(RequestClass::Error | RequestClass::Left));
+        by_class || self.status.is_some_and(|status| status != USUAL) || self.not_status == Some(USUAL)
+    }
+}
+
 impl Store {
     /// The program of a row, as an index has it; see `client_of`.
     pub(super) fn client_column(&self) -> &'static str {
@@ -101,6 +109,11 @@ impl Store {
     }
 }
 
+/// The status that nearly all requests are answered with.
+pub(super) const USUAL: u16 = 200;
+/// The condition of the index that holds all others and whoever did not end well, to the letter.
+pub(super) const UNUSUAL: &str = "(status <> 200 OR ending <> 'complete')";
+
 /// A boxed query of `requests`, narrowed to what a filter lets through.
 macro_rules! narrowed {
     ($query:expr, $filter:expr, $client:expr) => {{
@@ -109,6 +122,9 @@ macro_rules! narrowed {
             sql_types::{Bool, Text},
         };
         let (mut query, filter): (_, $crate::store::RequestFilter) = ($query, $filter);
+        if filter.is_unusual() {
+            query = query.filter(sql::<Bool>($crate::store::requests::filter::UNUSUAL));
+        }
         if let Some(actors::ids::UserId(id)) = filter.user_id {
             query = query.filter(requests::user_id.eq(id));
         }
@@ -128,10 +144,6 @@ macro_rules! narrowed {
         }
         if let Some(status) = filter.status {
             query = query.filter(requests::status.eq(i32::from(status)));
-            if status >= 400 && status != 499 {
-                // Which follows from it, and has an index of its own.
-                query = query.filter(sql::<Bool>($crate::store::RequestClass::Error.condition()));
-            }
         }
         if let Some(class) = filter.class {
             query = query.filter(sql::<Bool>(class.condition()));

@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use super::filter::{RequestClass, RequestFilter, narrowed};
+use super::filter::{RequestClass, RequestFilter, USUAL, narrowed};
 use super::rows::NAME_BYTES;
 use crate::store::{
     Facet, Store, Tally, UsageAsk, UsageOf,
@@ -26,9 +26,8 @@ use crate::store::{
 };
 
 const HOUR: i64 = 3_600;
-/// What most requests are answered with.
-const USUAL: u16 = 200;
-const UNUSUAL: &str = "(status < 200 OR status > 200)";
+/// Another status than the usual one, and that the index of the unusual holds it.
+const ANOTHER_STATUS: &str = "status <> 200 AND (status <> 200 OR ending <> 'complete')";
 
 /// What a filter cannot say.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +55,7 @@ impl Store {
             }
             (None, Some(USUAL)) if few => {
                 let any = RequestFilter { status: None, ..filter };
-                let others = Beyond { condition: Some(UNUSUAL), ..Beyond::default() };
+                let others = Beyond { condition: Some(ANOTHER_STATUS), ..Beyond::default() };
                 let others = self.row_totals(any.clone(), others).await?;
                 Ok(self.plain_totals(any).await?.without(&others))
             }
