@@ -25,7 +25,7 @@ fn c03_no_route_comes_goes_or_changes_its_right_unnoticed() {
 }
 
 /// A path that matches the pattern.
-fn filled(pattern: &str) -> String {
+pub(super) fn filled(pattern: &str) -> String {
     let parts = [("{id}", "1"), ("{model:.+}", "a/b"), ("{kind}", "dispatcher"), ("{name}", "main")];
     let path = parts.iter().fold(pattern.to_owned(), |path, (name, value)| path.replace(name, value));
     assert!(!path.contains('{'), "no example for a part of {pattern}");
@@ -76,7 +76,7 @@ async fn c03_every_route_refuses_whoever_lacks_its_right() {
 }
 
 /// Whether somebody with a key is let through, as the table of routes has it.
-fn expected(role: Role, web_login: bool, method: &Method, right: Right) -> bool {
+pub(super) fn expected(role: Role, web_login: bool, method: &Method, right: Right) -> bool {
     let carried = if web_login { role } else { Role::User };
     let enough = match right {
         Right::Public | Right::SignedIn | Right::Own => true,

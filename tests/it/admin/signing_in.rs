@@ -5,6 +5,7 @@ mod cross_site;
 mod endings;
 mod oidc;
 mod passwords;
+mod walk;
 
 use actix_web::{http::Method, test::TestRequest};
 use pointsman::store::Role;
