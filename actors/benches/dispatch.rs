@@ -67,8 +67,10 @@ fn selection(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("selection");
     for providers in [3, 200] {
         let cards: Vec<_> = (1..=providers).map(cards::plain).collect();
-        let entrants: Vec<_> =
-            cards.iter().map(|card: &Arc<_>| Entrant { card, shut: None, ailing: false }).collect();
+        let entrants: Vec<_> = cards
+            .iter()
+            .map(|card: &Arc<_>| Entrant { card, opens: None, shut: None, ailing: false })
+            .collect();
         let mut random = SmallRng::seed_from_u64(1);
         group.bench_function(format!("among {providers}"), |bencher| {
             bencher.iter(|| select(black_box(&entrants), &ask, Background::default(), now, &mut random));

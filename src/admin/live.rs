@@ -182,6 +182,7 @@ pub(super) async fn simulate(admin: Data<Admin>, Body(body): Body<SimulateBody>)
     };
     let (key, user) = owner(&admin, KeyId(key)).await?;
     let client = body.user_agent.map(|text| Some(Client::like(&text.0))).or(None);
+    let closed_to_client = client.as_ref().map(|client| closed_to(&admin, client)).unwrap_or_default();
     if let Err(restricted) = admit(&key, &user, &model, client.as_ref()) {
         let decision = Decision { attempt: 1, ..Decision::default() };
         return Ok(HttpResponse::Ok().json(Simulated { decision, refused: Some(restricted.to_string()) }));
@@ -201,6 +202,7 @@ pub(super) async fn simulate(admin: Data<Admin>, Body(body): Body<SimulateBody>)
         limits: CallerLimits::default(),
         estimate: Estimate::default(),
         groups: groups.into(),
+        closed_to_client,
         format,
         operation,
         model,
@@ -218,6 +220,12 @@ fn admit(key: &Key, user: &User, model: &str, client: Option<&Client>) -> Result
     let Some(rules) = CallerRules::of(&user.restrictions, &key.restrictions) else { return Ok(()) };
     client.map_or(Ok(()), |client| rules.admit_client(client))?;
     rules.admit_model(model)
+}
+
+/// The providers that do not serve this program.
+fn closed_to(admin: &Admin, client: &Client) -> Vec<ProviderId> {
+    let cards = admin.current.cards();
+    cards.iter().filter(|card| !card.restrictions.clients.admit(client)).map(|card| card.id).collect()
 }
 
 /// The key, and whose it is.

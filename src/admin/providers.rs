@@ -8,6 +8,7 @@ use actors::{
     ledger::limits::Limits,
     money::Money,
     provider::card::{BreakerSettings, Card, Credential, Kind, Timeouts},
+    restrictions::{ProviderRestrictions, clients::ClientPattern},
 };
 use chrono::{DateTime, Utc};
 use protocol::Format;
@@ -21,7 +22,7 @@ use super::{
     error::{FlawCode, Problem},
     limits::{ProviderLimitsBody, ProviderLimitsView},
     query::{Id, Listed, Query},
-    restrictions::patterns,
+    restrictions::{Clients, ScheduleBody, ScheduleView, patterns, provider_onto},
     schema::view,
     values::{Amount, Later, List, ModelPattern, Name, NotYet, Redirects, SecretText, Text, Whole, names},
     versions::{IfMatch, told},
@@ -59,6 +60,12 @@ body! {
         groups: List<Name>,
         /// Models it may be asked for; none means all.
         allowed_models: List<ModelPattern>,
+        /// Programs it serves; none means all.
+        allowed_clients: Clients,
+        /// Programs it does not serve, whatever is allowed.
+        blocked_clients: Clients,
+        /// The hours in which it is open; none means always.
+        schedule: ScheduleBody,
         /// Asked-for model to the model that is sent instead.
         model_redirects: Redirects,
         /// Bounds on what is sent there.
@@ -131,6 +138,9 @@ view! {
         cost_multiplier: Money,
         groups: Vec<String>,
         allowed_models: Vec<String>,
+        allowed_clients: Vec<ClientPattern>,
+        blocked_clients: Vec<ClientPattern>,
+        schedule: Option<ScheduleView>,
         model_redirects: BTreeMap<String, String>,
         limits: ProviderLimitsView,
         breaker: BreakerSettings,
@@ -160,6 +170,9 @@ impl From<Provider> for View {
             cost_multiplier: card.cost_multiplier,
             groups: card.groups,
             allowed_models: card.allowed_models,
+            allowed_clients: card.restrictions.clients.allowed,
+            blocked_clients: card.restrictions.clients.blocked,
+            schedule: card.restrictions.schedule.as_ref().map(ScheduleView::from),
             model_redirects: card.model_redirects,
             limits: card.limits.into(),
             breaker: card.breaker,
@@ -245,6 +258,13 @@ fn new(body: ProviderBody) -> Result<NewProvider, Problem> {
     let credential = body.credential.required("credential", &mut flaws);
     let allow_private_network = body.allow_private_network.or(false);
     let base_url = base_url.and_then(|url| fit_url(&url.0, allow_private_network, &mut flaws));
+    let restrictions = provider_onto(
+        body.allowed_clients,
+        body.blocked_clients,
+        body.schedule,
+        ProviderRestrictions::default(),
+        &mut flaws,
+    );
     flaws.check()?;
     let (Some(name), Some(kind), Some(base_url), Some(credential)) = (name, kind, base_url, credential)
     else {
@@ -261,6 +281,7 @@ fn new(body: ProviderBody) -> Result<NewProvider, Problem> {
         cost_multiplier: body.cost_multiplier.map(|factor| factor.0).or(Money::one()),
         groups: body.groups.map(names).or(Vec::new()),
         allowed_models: body.allowed_models.map(patterns).or(Vec::new()),
+        restrictions,
         model_redirects: body.model_redirects.map(|redirects| redirects.0).or(BTreeMap::new()),
         limits: body.limits.map(|limits| limits.onto(Limits::default())).or(Limits::default()),
         breaker: body.breaker.map(|b| b.onto(BreakerSettings::default())).or(BreakerSettings::default()),
@@ -291,6 +312,13 @@ pub(super) fn wish(body: ProviderBody, has: &Provider) -> Result<ProviderChange,
     let base_url = base_url.map_or_else(|| has.base_url.clone(), |url| url.0);
     let fit = fit_url(&base_url, allow_private_network.unwrap_or(has.allow_private_network), &mut flaws)
         .filter(|_| url_or_rule_changes);
+    let restrictions = provider_onto(
+        body.allowed_clients,
+        body.blocked_clients,
+        body.schedule,
+        has.restrictions.clone(),
+        &mut flaws,
+    );
     flaws.check()?;
     Ok(ProviderChange {
         name: name.map(|name| name.0),
@@ -303,6 +331,7 @@ pub(super) fn wish(body: ProviderBody, has: &Provider) -> Result<ProviderChange,
         cost_multiplier: body.cost_multiplier.map(|factor| factor.0).change(Money::one()),
         groups: body.groups.map(names).change(Vec::new()),
         allowed_models: body.allowed_models.map(patterns).change(Vec::new()),
+        restrictions: Some(restrictions),
         model_redirects: body.model_redirects.map(|redirects| redirects.0).change(BTreeMap::new()),
         limits: body.limits.map(|limits| limits.onto(has.limits)).change(Limits::default()),
         breaker: body.breaker.map(|breaker| breaker.onto(has.breaker)).change(BreakerSettings::default()),

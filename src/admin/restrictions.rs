@@ -1,15 +1,19 @@
-//! What users and keys may ask for and with which programs, as bodies tell it.
+//! What users and keys may ask for and with which programs, and whom providers serve and when, as bodies tell it.
 
 use actors::restrictions::{
-    Restrictions,
+    ProviderRestrictions, Restrictions,
     clients::{ClientPattern, ClientRules, LONGEST, MOST},
+    schedule::{DayMinute, NoSchedule, Schedule},
 };
+use chrono::Weekday;
+use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    body::{Flaws, FromJson, Given},
+    body::{Flaws, FromJson, Given, body},
     error::FlawCode,
-    schema::{Book, Schema},
+    schema::{Book, Schema, plain, view},
+    times::{TimeOfDay, weekday},
     values::{List, ModelPattern, text},
 };
 
@@ -26,6 +30,70 @@ impl FromJson for ClientPattern {
 impl Schema for ClientPattern {
     fn schema(_: &mut Book) -> Value {
         json!({"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[ -~]*[0-9A-Za-z*][ -~]*$"})
+    }
+}
+
+body! {
+    /// The hours of a provider, by the time zone of the settings. Both ends `null`: always.
+    struct ScheduleBody {
+        /// From then on it is open.
+        from: TimeOfDay,
+        /// Until then; the next day, if that is the earlier time.
+        to: DayMinute,
+        /// The days on which it opens; none means every day.
+        days: List<Weekday, 7>,
+    }
+}
+
+view! {
+    /// The hours of a provider.
+    #[derive(Debug, Serialize)]
+    pub(super) struct ScheduleView {
+        from: DayMinute,
+        to: DayMinute,
+        days: Vec<&'static str>,
+    }
+}
+
+impl From<&Schedule> for ScheduleView {
+    fn from(schedule: &Schedule) -> Self {
+        let days = schedule.days().iter().copied().map(weekday).collect();
+        Self { from: schedule.begins(), to: schedule.ends(), days }
+    }
+}
+
+impl FromJson for DayMinute {
+    fn from_json(raw: &RawValue, field: &str, flaws: &mut Flaws) -> Option<Self> {
+        let text = text(raw, field, flaws)?;
+        text.parse().map_err(|why| flaws.add(field, FlawCode::Malformed, format!("{why}"))).ok()
+    }
+}
+
+plain! {
+    DayMinute => {"type": "string", "pattern": "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"};
+}
+
+impl ScheduleBody {
+    /// The hours from now on, where those of `has` held before.
+    fn onto(self, has: Option<&Schedule>, flaws: &mut Flaws) -> Option<Schedule> {
+        let from = self.from.map(|time| Some(time.0.into())).onto(has.map(Schedule::begins), None);
+        let to = self.to.map(Some).onto(has.map(Schedule::ends), None);
+        let days = has.map(Schedule::days).unwrap_or_default().to_vec();
+        let days = self.days.map(|days| days.0).onto(days, Vec::new());
+        let (from, to) = match (from, to) {
+            (Some(from), Some(to)) => (from, to),
+            (None, None) if days.is_empty() => return None,
+            (from, to) => {
+                for (field, end) in [("schedule.from", from), ("schedule.to", to)] {
+                    if end.is_none() {
+                        flaws.add(field, FlawCode::Required, "must be given");
+                    }
+                }
+                return None;
+            }
+        };
+        let complain = |why: NoSchedule| flaws.add("schedule.to", FlawCode::OutOfRange, why.to_string());
+        Schedule::new(from, to, days).map_err(complain).ok()
     }
 }
 
@@ -47,12 +115,24 @@ pub(super) fn onto(
     }
 }
 
-/// Which programs may be used from now on.
-pub(super) fn clients_onto(
+/// Whom a provider serves from now on, and when.
+pub(super) fn provider_onto(
     allowed: Given<Clients>,
     blocked: Given<Clients>,
-    has: ClientRules,
-) -> ClientRules {
+    schedule: Given<ScheduleBody>,
+    has: ProviderRestrictions,
+    flaws: &mut Flaws,
+) -> ProviderRestrictions {
+    let schedule = match schedule {
+        Given::Absent => has.schedule,
+        Given::Null => None,
+        Given::Value(body) => body.onto(has.schedule.as_ref(), flaws),
+    };
+    ProviderRestrictions { clients: clients_onto(allowed, blocked, has.clients), schedule }
+}
+
+/// Which programs may be used from now on.
+fn clients_onto(allowed: Given<Clients>, blocked: Given<Clients>, has: ClientRules) -> ClientRules {
     ClientRules {
         allowed: allowed.map(|list| list.0).onto(has.allowed, Vec::new()),
         blocked: blocked.map(|list| list.0).onto(has.blocked, Vec::new()),

@@ -15,6 +15,7 @@ use super::{
     listing::ListArgs,
     remote::{Remote, ask_for, secret_in},
     table::{Column, column},
+    user::ClientArgs,
 };
 
 /// Where a credential is looked for besides a file.
@@ -32,6 +33,9 @@ const COLUMNS: &[Column] = &[
     column("CONCURRENCY", "/limits/concurrency").wide(),
     column("MULTIPLIER", "/cost_multiplier").wide(),
     column("MODELS", "/allowed_models").wide(),
+    column("CLIENTS", "/allowed_clients").wide(),
+    column("OPENS", "/schedule/from").wide(),
+    column("CLOSES", "/schedule/to").wide(),
     column("CREDENTIAL", "/credential_hint").wide(),
     column("UPDATED", "/updated_at").wide(),
 ];
@@ -154,11 +158,25 @@ pub(super) struct Change {
     /// What it serves; may be repeated, and may end with `*`.
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
+    #[command(flatten)]
+    clients: ClientArgs,
+    /// The hours it is open, as in 08:00-18:30 or 22:00-06:00.
+    #[arg(long, value_name = "FROM-TO", value_parser = hours)]
+    hours: Option<(String, String)>,
+    /// A day on which it opens, such as monday; may be repeated.
+    #[arg(long = "day", value_name = "DAY")]
+    days: Vec<String>,
     /// Its host may be in a private network.
     #[arg(long)]
     allow_private_network: bool,
     #[command(flatten)]
     fields: FieldArgs,
+}
+
+/// Two times with a dash between them; what times are is for the server to say.
+fn hours(text: &str) -> Result<(String, String), &'static str> {
+    let (from, to) = text.split_once('-').ok_or("expected are two times, such as 08:00-18:30")?;
+    Ok((from.to_owned(), to.to_owned()))
 }
 
 impl Change {
@@ -172,8 +190,12 @@ impl Change {
             ("cost_multiplier", self.multiplier.clone().map(Value::from)),
             ("groups", list(&self.groups)),
             ("allowed_models", list(&self.models)),
+            ("schedule.from", self.hours.as_ref().map(|(from, _)| from.as_str().into())),
+            ("schedule.to", self.hours.as_ref().map(|(_, to)| to.as_str().into())),
+            ("schedule.days", list(&self.days)),
             ("allow_private_network", self.allow_private_network.then_some(Value::Bool(true))),
         ]);
+        all.extend(self.clients.members());
         self.fields.body(given(all))
     }
 

@@ -53,7 +53,9 @@ pub struct Version {
     pub settings: Arc<SystemSettings>,
     /// The providers.
     pub cards: Arc<Vec<Arc<Card>>>,
-    /// The same as the dispatcher knows them.
+    /// Those of them that do not serve every program.
+    pub choosy: Arc<[Arc<Card>]>,
+    /// All of them as the dispatcher knows them.
     pub table: Table,
     /// The prices.
     pub prices: Arc<PriceList>,
@@ -85,6 +87,7 @@ impl Current {
             keys: Arc::new(KeyDirectory::new(digester.clone(), [])),
             settings: Arc::default(),
             cards: Arc::default(),
+            choosy: Arc::new([]),
             table: Table::default(),
             prices: Arc::default(),
             offers: Arc::default(),
@@ -185,6 +188,7 @@ impl Current {
         let table = self.gateway.configure(cards.clone()).await.context("cannot configure the dispatcher")?;
         self.publish(|version| Version {
             offers: Arc::new(Offers::new(&cards, Arc::clone(&version.prices))),
+            choosy: cards.iter().filter(|card| !card.restrictions.clients.admit_all()).cloned().collect(),
             cards: Arc::new(cards),
             table,
             ..version

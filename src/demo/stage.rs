@@ -11,7 +11,7 @@ use actors::{
     money::Money,
     pricing::{Price, Rates},
     provider::card::{BreakerSettings, Credential, Kind, Timeouts},
-    restrictions::Restrictions,
+    restrictions::{ProviderRestrictions, Restrictions},
 };
 use anyhow::Context;
 use chrono::Utc;
@@ -155,6 +155,7 @@ fn provider(name: &str, base_url: String, priority: i32) -> NewProvider {
         cost_multiplier: Money::one(),
         groups: Vec::new(),
         allowed_models: Vec::new(),
+        restrictions: ProviderRestrictions::default(),
         model_redirects: BTreeMap::new(),
         limits: Limits::default(),
         // Back soon after it was told to work again: nobody waits half an hour for a demo.

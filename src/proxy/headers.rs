@@ -1,11 +1,11 @@
 //! Headers on their way through: what goes up, what comes down, and whose credential goes with it.
 
 use actix_web::http::header::{
-    AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, USER_AGENT,
+    AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue,
 };
 use actors::provider::card::{Card, Kind};
 use protocol::{
-    Client, Format,
+    Format,
     headers::{comes_down, goes_up, may_be_dropped, named_by_connection},
 };
 
@@ -14,21 +14,6 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 /// Routes a Codex turn to one host of one provider; means nothing elsewhere.
 const CODEX_TURN_STATE: &str = "x-codex-turn-state";
-
-/// The longest user agent that is looked at, in characters.
-const LONGEST_AGENT: usize = 512;
-
-/// The caller's user agent as it is recorded.
-pub(super) fn user_agent(headers: &HeaderMap) -> Option<String> {
-    let agent = headers.get(USER_AGENT)?;
-    Some(String::from_utf8_lossy(agent.as_bytes()).chars().take(LONGEST_AGENT).collect())
-}
-
-/// The program that the caller uses.
-pub(super) fn client(headers: &HeaderMap) -> Client {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    Client::of(&user_agent(headers).unwrap_or_default(), &header)
-}
 
 /// The caller's headers as they go to `card`'s upstream, with that provider's credential.
 ///

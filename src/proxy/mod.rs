@@ -10,6 +10,7 @@ mod dispatch;
 mod headers;
 mod inbound;
 mod models;
+mod program;
 mod refusal;
 mod relay;
 mod routes;

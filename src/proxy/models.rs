@@ -9,7 +9,7 @@ use protocol::{
     models::{Model, list, list_dialect, one},
 };
 
-use super::{Proxy, caller, headers, refusal::Refused};
+use super::{Proxy, caller, program, refusal::Refused};
 use crate::current::prices::PriceList;
 
 /// Answers with the list, or with one model of it.
@@ -30,11 +30,11 @@ fn answer(
     let keys = &version.keys;
     let caller = caller::identify(request.headers(), request.query_string(), keys, proxy.wall_now())?;
     let rules = caller.rules.as_deref();
-    if let Some(rules) = rules {
-        rules.admit_client(&headers::client(request.headers()))?;
-    }
-    let cards = &version.cards;
-    let open = cards.iter().filter(|card| card.enabled && card.open_to(&caller.groups));
+    let closed = program::closed_to(request.headers(), &caller, &version)?;
+    let open = version
+        .cards
+        .iter()
+        .filter(|card| card.enabled && card.open_to(&caller.groups) && !closed.contains(&card.id));
     let names = names(open.map(AsRef::as_ref), &version.prices, rules, dialect);
     let models: Vec<_> =
         names.iter().map(|name| Model { id: name, created_unix: 0, owner: "pointsman" }).collect();

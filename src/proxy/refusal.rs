@@ -115,6 +115,7 @@ impl Refused {
             Self::NoProvider { why, .. } => match why {
                 NoProvider::NotOffered => "model_not_offered",
                 NoProvider::NotAllowed => "model_not_allowed",
+                NoProvider::ClientNotAllowed => "client_not_allowed",
                 NoProvider::HomeUnavailable { .. } => "home_unavailable",
                 NoProvider::Unavailable { limited: true, .. } => "providers_limited",
                 NoProvider::Unavailable { limited: false, .. } => "providers_unavailable",
@@ -262,6 +263,7 @@ fn no_provider(why: &NoProvider) -> (Reason, Option<Duration>) {
         NoProvider::Denied(_) => (Reason::RateLimit, None),
         NoProvider::NotOffered => (Reason::NotFound, None),
         NoProvider::NotAllowed => (Reason::ForbiddenModel, None),
+        NoProvider::ClientNotAllowed => (Reason::Forbidden, None),
         NoProvider::Unavailable { coming_back, limited: true } => {
             (Reason::RateLimit, Some(coming_back.unwrap_or(LONGEST_WAIT)))
         }

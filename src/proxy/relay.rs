@@ -24,7 +24,7 @@ use super::{
     attempt::{self, Answer, Begun, Dead, Wish},
     caller,
     dispatch::{Dispatch, Setback},
-    headers, inbound,
+    headers, inbound, program,
     refusal::Refused,
     stream,
 };
@@ -80,10 +80,9 @@ async fn answer(
     let version = proxy.current.version();
     let caller =
         caller::identify(request.headers(), request.query_string(), &version.keys, proxy.wall_now())?;
+    let closed_to_client = program::closed_to(request.headers(), &caller, &version);
     dispatch.called_by(&caller, version);
-    if let Some(rules) = &caller.rules {
-        rules.admit_client(&headers::client(request.headers()))?;
-    }
+    let closed_to_client = closed_to_client?;
     let body = inbound::body(request.headers(), payload, proxy.max_body_bytes).await?;
     let target = match &entry.gemini {
         Some(path) => Target::gemini(path),
@@ -91,7 +90,7 @@ async fn answer(
     };
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let call = call::read(&target, &header, &body)?;
-    dispatch.understood(&call, &caller)?;
+    dispatch.understood(&call, &caller, closed_to_client)?;
     let clients = request.app_data::<Clients>().ok_or(Refused::Internal)?;
     travel(clients, dispatch, request, entry, &call, &body).await
 }

@@ -10,6 +10,7 @@ use actors::{
     ledger::limits::Limits,
     money::Money,
     provider::card::{BreakerSettings, Card, Credential, Kind, Timeouts},
+    restrictions::ProviderRestrictions,
 };
 use awc::http::{
     Method,
@@ -104,6 +105,7 @@ pub(crate) fn card(base_url: String, allow_private_network: bool, timeouts: Time
         cost_multiplier: Money::one(),
         groups: Vec::new(),
         allowed_models: Vec::new(),
+        restrictions: ProviderRestrictions::default(),
         model_redirects: BTreeMap::new(),
         limits: Limits::default(),
         breaker: BreakerSettings::default(),

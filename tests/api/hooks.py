@@ -42,8 +42,9 @@ BEYOND_SCHEMAS = {
     "GET /api/v1/statistics": {"from", "to"},
     "GET /api/v1/availability": {"from", "to"},
     # whether http and private addresses may be is for `allow_private_network` to say; a text may be no URL
-    "POST /api/v1/providers": {"base_url"},
-    "PATCH /api/v1/providers/{id}": {"base_url"},
+    # a schedule has both ends, and they differ
+    "POST /api/v1/providers": {"base_url", "schedule."},
+    "PATCH /api/v1/providers/{id}": {"base_url", "schedule."},
     # a tier names a service or a threshold, and no two the same
     "PUT /api/v1/prices/{model}": {"tiers[", "effective_from"},
     "PUT /api/v1/providers/{id}/prices/{model}": {"tiers[", "effective_from"},

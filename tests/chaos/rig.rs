@@ -13,7 +13,7 @@ use actors::{
     ledger::limits::Limits,
     money::Money,
     provider::card::{BreakerSettings, Credential, Kind, Timeouts},
-    restrictions::Restrictions,
+    restrictions::{ProviderRestrictions, Restrictions},
     supervisor::Snapshot,
     testkit::fault,
 };
@@ -183,6 +183,7 @@ pub(crate) fn provider(name: &str, base_url: String) -> NewProvider {
         cost_multiplier: Money::one(),
         groups: Vec::new(),
         allowed_models: Vec::new(),
+        restrictions: ProviderRestrictions::default(),
         model_redirects: BTreeMap::new(),
         limits: Limits::default(),
         breaker: BreakerSettings::default(),

@@ -4,6 +4,7 @@ use actors::restrictions::{
     Restrictions,
     clients::{ClientPattern, ClientRules},
 };
+use chrono::{TimeDelta, Utc};
 use protocol::Format;
 use serde_json::json;
 
@@ -162,6 +163,109 @@ async fn i52_a_restriction_holds_from_the_next_request_on() {
     house.close().await;
 }
 
+/// The names of those that were passed over in the last choice for a request, with the reasons.
+async fn passed_over(house: &TestHouse, heard: &Heard) -> Vec<String> {
+    let row = house.row(heard).await;
+    let decisions: serde_json::Value = serde_json::from_str(row.decisions.unwrap().get()).unwrap();
+    let last = decisions.as_array().unwrap().last().unwrap()["candidates"].as_array().unwrap().clone();
+    let skipped = last.iter().filter(|candidate| candidate["fate"] == "skipped");
+    skipped
+        .map(|one| format!("{}: {}", one["provider"].as_str().unwrap(), one["reason"].as_str().unwrap()))
+        .collect()
+}
+
+/// An hour that is so many from now, as schedules tell it.
+fn hour(from_now: i64) -> String {
+    (Utc::now() + TimeDelta::hours(from_now)).format("%H:00").to_string()
+}
+
+async fn change_provider(house: &TestHouse, id: usize, body: serde_json::Value) {
+    let asking = Asking::post(format!("/api/v1/providers/{id}"), body.to_string()).method("PATCH");
+    let heard = house.operate(asking).await.rest().await;
+    assert_eq!(heard.status, 200, "{}", heard.text());
+}
+
+async fn two_providers() -> ([Upstream; 2], TestHouse) {
+    let sound = || {
+        Upstream::start(|mut conn| async move {
+            while conn.request().await.is_some() {
+                conn.send(Speech::new(Format::Anthropic, "hi").on_the_wire(false)).await;
+            }
+        })
+    };
+    let upstreams = [sound().await, sound().await];
+    let house = TestHouse::open(|setup| {
+        setup.provider("first", upstreams[0].address);
+        setup.provider("second", upstreams[1].address).priority = 1;
+    })
+    .await;
+    let asking = Asking::post("/api/v1/settings", r#"{"time_zone": "UTC"}"#).method("PATCH");
+    assert_eq!(house.operate(asking).await.rest().await.status, 200);
+    (upstreams, house)
+}
+
+#[actix_rt::test]
+async fn i52_a_provider_that_is_closed_is_passed_over_also_by_its_own_conversations() {
+    let (_upstreams, house) = two_providers().await;
+    let turn = async || {
+        let asking = Asking::in_format(Format::Anthropic, "m", false, "hello");
+        let heard = house.ask(asking.header("x-claude-code-session-id: chat-1")).await;
+        assert_eq!(heard.status, 200, "{}", heard.text());
+        (heard.header("x-pointsman-provider").unwrap().to_owned(), passed_over(&house, &heard).await)
+    };
+    let none: Vec<String> = Vec::new();
+    assert_eq!(turn().await, ("first".to_owned(), none.clone()));
+    change_provider(&house, 1, json!({"schedule": {"from": hour(2), "to": hour(4)}})).await;
+    assert_eq!(turn().await, ("second".to_owned(), vec!["first: outside_schedule".to_owned()]));
+    change_provider(&house, 1, json!({"schedule": {"from": hour(-2), "to": hour(4)}})).await;
+    assert_eq!(turn().await, ("second".to_owned(), none.clone()), "where the conversation is at home by now");
+    change_provider(&house, 2, json!({"schedule": {"from": hour(2), "to": hour(-2)}})).await;
+    assert_eq!(turn().await, ("first".to_owned(), vec!["second: outside_schedule".to_owned()]));
+    house.close().await;
+}
+
+#[actix_rt::test]
+async fn where_every_provider_is_closed_none_is_available_just_now() {
+    let (_upstreams, house) = two_providers().await;
+    for id in [1, 2] {
+        change_provider(&house, id, json!({"schedule": {"from": hour(2), "to": hour(4)}})).await;
+    }
+    let heard = house.ask(Asking::in_format(Format::Anthropic, "m", false, "hello")).await;
+    assert_eq!((heard.status, heard.header("retry-after")), (529, None), "{}", heard.text());
+    let row = house.row(&heard).await;
+    assert_eq!(row.failure.as_ref().map(|failure| &*failure.kind), Some("providers_unavailable"));
+    assert_eq!(passed_over(&house, &heard).await, ["first: outside_schedule", "second: outside_schedule"]);
+    house.close().await;
+}
+
+#[actix_rt::test]
+async fn a_provider_serves_the_programs_that_it_is_open_to() {
+    let (upstreams, house) = two_providers().await;
+    change_provider(&house, 1, json!({"allowed_clients": ["codex-cli"]})).await;
+    change_provider(&house, 2, json!({"blocked_clients": ["curl"]})).await;
+    let ask = async |format: Format, agent: &str| {
+        house.ask(Asking::in_format(format, "m", false, "hello").header(format!("user-agent: {agent}"))).await
+    };
+    let heard = ask(Format::Anthropic, "codex_exec/1").await;
+    assert_eq!((heard.status, heard.header("x-pointsman-provider")), (200, Some("first")));
+    let heard = ask(Format::Anthropic, "other/1").await;
+    assert_eq!((heard.status, heard.header("x-pointsman-provider")), (200, Some("second")));
+    assert_eq!(passed_over(&house, &heard).await, ["first: client_not_allowed"]);
+    for format in Format::ALL {
+        let heard = ask(format, "curl/8").await;
+        let status = if format == Format::OpenaiResponses { 404 } else { 403 };
+        assert_eq!(refused(format, &heard).0, status, "{format:?}");
+        let row = house.row(&heard).await;
+        assert_eq!(row.failure.as_ref().map(|failure| &*failure.kind), Some("client_not_allowed"));
+        assert_eq!(
+            passed_over(&house, &heard).await,
+            ["first: client_not_allowed", "second: client_not_allowed"]
+        );
+    }
+    assert_eq!(upstreams.map(|upstream| upstream.requests().len()), [1, 1]);
+    house.close().await;
+}
+
 #[actix_rt::test]
 async fn the_list_of_models_is_what_the_caller_may_ask_for() {
     let house = TestHouse::open(|setup| {
@@ -195,6 +299,8 @@ async fn the_list_of_models_is_what_the_caller_may_ask_for() {
     assert_eq!(listed(&some, "/v1/models/claude-a").await.status, 404);
     let both = restricted(models(&["claude-*"]), models(&["claude-a", "gpt-5"])).await;
     assert_eq!(ids(&both).await, ["claude-a"]);
+    change_provider(&house, 1, json!({"allowed_clients": ["codex-cli"]})).await;
+    assert_eq!(ids(&house.key).await, [""; 0], "what is not served to this program is not offered to it");
     let other = restricted(clients(&["codex-cli"], &[]), Restrictions::default()).await;
     assert_eq!(refused(Format::OpenaiChat, &listed(&other, "/v1/models").await).0, 403);
     house.close().await;

@@ -13,6 +13,7 @@ use actors::{
     ledger::limits::Limits,
     money::Money,
     provider::card::{BreakerSettings, Card, Credential, Kind, Timeouts},
+    restrictions::ProviderRestrictions,
 };
 use awc::http::{Method, header::HeaderMap};
 use bytes::Bytes;
@@ -37,6 +38,7 @@ fn card(base_url: String) -> Card {
         cost_multiplier: Money::default(),
         groups: Vec::new(),
         allowed_models: Vec::new(),
+        restrictions: ProviderRestrictions::default(),
         model_redirects: BTreeMap::new(),
         limits: Limits::default(),
         breaker: BreakerSettings::default(),

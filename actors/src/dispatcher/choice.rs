@@ -163,7 +163,8 @@ impl Choice {
     }
 
     fn select(&mut self, home: Home) -> Selection {
-        let entrants: Vec<_> = self.table.iter().map(|seat| seat.entrant(self.clock)).collect();
+        let calendar = self.ledgers.borrow().parts().calendar.clone();
+        let entrants: Vec<_> = self.table.iter().map(|seat| seat.entrant(self.clock, &calendar)).collect();
         let background =
             Background { bound_to: home.bound_to, pinned_to: home.pinned_to, tried: &self.tried };
         select(&entrants, &self.ask, background, self.clock.now(), &mut self.random)
@@ -224,8 +225,10 @@ fn why_nobody(candidates: &[Candidate], home: Home) -> NoProvider {
     let shut = || skips().filter(|(skip, _)| skip.is_temporary() && *skip != Skip::AlreadyTried);
     let coming_back = shut().filter_map(|(_, retry_in_ms)| retry_in_ms).min().map(Duration::from_millis);
     if shut().next().is_some() {
-        let limited =
-            shut().all(|(skip, _)| matches!(skip, Skip::CoolingDown | Skip::Full | Skip::BudgetSpent));
+        // Who is closed at this hour says nothing about the others.
+        let mut open = shut().filter(|(skip, _)| *skip != Skip::OutsideSchedule).peekable();
+        let limited = open.peek().is_some()
+            && open.all(|(skip, _)| matches!(skip, Skip::CoolingDown | Skip::Full | Skip::BudgetSpent));
         return match home.pinned_to {
             Some(_) => NoProvider::HomeUnavailable { coming_back },
             None => NoProvider::Unavailable { coming_back, limited },
@@ -239,6 +242,9 @@ fn why_nobody(candidates: &[Candidate], home: Home) -> NoProvider {
     }
     if skips().any(|(skip, _)| skip == Skip::GroupNotAllowed) {
         return NoProvider::NotAllowed;
+    }
+    if skips().any(|(skip, _)| skip == Skip::ClientNotAllowed) {
+        return NoProvider::ClientNotAllowed;
     }
     NoProvider::NotOffered
 }

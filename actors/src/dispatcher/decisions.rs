@@ -84,6 +84,10 @@ pub enum Skip {
     ModelNotAllowed,
     /// The caller is in none of its groups.
     GroupNotAllowed,
+    /// It does not serve the program that is used.
+    ClientNotAllowed,
+    /// It is closed at this hour.
+    OutsideSchedule,
     /// It has failed this very request already.
     AlreadyTried,
     /// What the request continues lives at another provider.
@@ -130,8 +134,10 @@ impl Skip {
             | Self::FormatNotServed
             | Self::ModelNotAllowed
             | Self::GroupNotAllowed
+            | Self::ClientNotAllowed
             | Self::LivesElsewhere => false,
             Self::AlreadyTried
+            | Self::OutsideSchedule
             | Self::BreakerOpen
             | Self::ProbeOut
             | Self::CoolingDown

@@ -40,6 +40,8 @@ pub struct Ask {
     pub estimate: Estimate,
     /// The groups of the key, or of its user; none means the default group.
     pub groups: Arc<[String]>,
+    /// The providers that do not serve the program it comes from.
+    pub closed_to_client: Vec<ProviderId>,
     /// Its wire format.
     pub format: Format,
     /// What it asks of the API.
@@ -119,6 +121,9 @@ pub enum NoProvider {
     /// Some do, but not for this caller's groups.
     #[error("no provider that offers the model is open to this api key")]
     NotAllowed,
+    /// Some do, but not for the program that is used.
+    #[error("no provider that offers the model is open to this client")]
+    ClientNotAllowed,
     /// What the request continues lives at a provider that can't serve it now.
     #[error("the provider that holds the earlier answer is not available")]
     HomeUnavailable {

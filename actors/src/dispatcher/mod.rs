@@ -39,6 +39,7 @@ use crate::{
     ids::ProviderId,
     ledger::{
         Ledger,
+        calendar::Calendar,
         messages::{SetCalendar, Tend},
         quantile::ModelMark,
     },
@@ -107,12 +108,18 @@ pub struct Seat {
 }
 
 impl Seat {
-    fn entrant(&self, clock: Clock) -> Entrant<'_> {
+    fn entrant(&self, clock: Clock, calendar: &Calendar) -> Entrant<'_> {
         let now = clock.now();
+        let opens = self.card.restrictions.schedule.as_ref().and_then(|schedule| {
+            let wall = clock.wall(now);
+            let wait = (schedule.opens(wall, calendar)? - wall).to_std().unwrap_or_default();
+            Some(now + wait)
+        });
         let resting = self.mailbox.vitals().quarantined_until(now);
         let down = resting.map(|until| Shut { why: Why::ActorDown, until });
         Entrant {
             card: &self.card,
+            opens,
             shut: down.or_else(|| self.line.shut(now)),
             ailing: self.line.is_ailing(),
         }

@@ -1,6 +1,6 @@
 //! Who may serve a request, and in which order they are asked; a pure function.
 //!
-//! Enabled → speaks the format → model allowed → group → not yet tried → open for traffic; then the
+//! Enabled → speaks the format → model allowed → group → client → not yet tried → within its hours → open for traffic; then the
 //! session's binding first, then by priority (lower first), and by weighted draw among equals. On a
 //! failover, providers that have not failed lately go before those that have: a second chance is not
 //! spent on the next one that is falling over.
@@ -23,6 +23,8 @@ use crate::{board::Shut, ids::ProviderId, provider::card::Card};
 pub struct Entrant<'a> {
     /// Its configuration.
     pub card: &'a Arc<Card>,
+    /// When it opens next, where its schedule has it closed now.
+    pub opens: Option<Instant>,
     /// Why it takes nothing now, if so.
     pub shut: Option<Shut>,
     /// Whether it failed lately and has not answered since.
@@ -97,6 +99,8 @@ fn objection(
         Some(Skip::ModelNotAllowed)
     } else if !card.open_to(&ask.groups) {
         Some(Skip::GroupNotAllowed)
+    } else if ask.closed_to_client.contains(&card.id) {
+        Some(Skip::ClientNotAllowed)
     } else if background.pinned_to.is_some_and(|home| home != card.id) {
         Some(Skip::LivesElsewhere)
     } else if background.tried.contains(&card.id) {
@@ -104,11 +108,9 @@ fn objection(
     } else {
         None
     };
-    match (lasting, entrant.shut) {
-        (Some(skip), _) => Some((skip, None)),
-        (None, Some(shut)) => Some((shut.why.into(), Some(shut.until))),
-        (None, None) => None,
-    }
+    let lasting = lasting.map(|skip| (skip, None));
+    let closed = entrant.opens.map(|opens| (Skip::OutsideSchedule, Some(opens)));
+    lasting.or(closed).or(entrant.shut.map(|shut| (shut.why.into(), Some(shut.until))))
 }
 
 fn in_order(
@@ -165,7 +167,7 @@ mod tests {
     use crate::{board::Why, testkit::cards};
 
     fn entrants(cards: &[Arc<Card>]) -> Vec<Entrant<'_>> {
-        cards.iter().map(|card| Entrant { card, shut: None, ailing: false }).collect()
+        cards.iter().map(|card| Entrant { card, opens: None, shut: None, ailing: false }).collect()
     }
 
     fn order(entrants: &[Entrant<'_>], ask: &Ask, background: Background<'_>, seed: u64) -> Vec<i64> {
@@ -224,12 +226,18 @@ mod tests {
             cards::with(4, |c| c.groups = vec!["vip".into()]),
             cards::plain(5),
             cards::plain(6),
+            cards::plain(7),
+            cards::plain(8),
         ];
         let mut entrants = entrants(&cards);
+        // Closed beats shut: it is open for traffic only within its hours.
+        entrants[7].opens = Some(now + Duration::from_secs(3_600));
+        entrants[7].shut = Some(Shut { why: Why::Full, until: now });
         entrants[5].shut = Some(Shut { why: Why::BreakerOpen, until: now + Duration::from_secs(9) });
         let background = Background { tried: &[ProviderId(5)], ..Background::default() };
         let mut random = SmallRng::seed_from_u64(0);
-        let selection = select(&entrants, &cards::ask("m"), background, now, &mut random);
+        let ask = Ask { closed_to_client: vec![ProviderId(7)], ..cards::ask("m") };
+        let selection = select(&entrants, &ask, background, now, &mut random);
         let fates: Vec<_> = selection.candidates.iter().map(|c| c.fate).collect();
         let skipped = |reason, retry_in_ms| Fate::Skipped { reason, retry_in_ms };
         assert_eq!(
@@ -241,9 +249,24 @@ mod tests {
                 skipped(Skip::GroupNotAllowed, None),
                 skipped(Skip::AlreadyTried, None),
                 skipped(Skip::BreakerOpen, Some(9_000)),
+                skipped(Skip::ClientNotAllowed, None),
+                skipped(Skip::OutsideSchedule, Some(3_600_000)),
             ]
         );
         assert!(selection.order.is_empty());
+    }
+
+    #[test]
+    fn a_binding_to_a_provider_that_is_closed_does_not_count() {
+        let cards = [cards::with(1, |card| card.priority = 9), cards::plain(2), cards::plain(3)];
+        let mut entrants = entrants(&cards);
+        let ask = Ask { closed_to_client: vec![ProviderId(3)], ..cards::ask("m") };
+        let bound = Background { bound_to: Some(ProviderId(1)), ..Background::default() };
+        assert_eq!(order(&entrants, &ask, bound, 1), [1, 2]);
+        entrants[0].opens = Some(Instant::now() + Duration::from_secs(1));
+        assert_eq!(order(&entrants, &ask, bound, 1), [2]);
+        let bound = Background { bound_to: Some(ProviderId(3)), ..Background::default() };
+        assert_eq!(order(&entrants, &ask, bound, 1), [2]);
     }
 
     #[test]

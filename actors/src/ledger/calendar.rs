@@ -79,7 +79,7 @@ impl Calendar {
     }
 
     /// What a calendar in the zone shows at `at`.
-    fn date(&self, at: DateTime<Utc>) -> NaiveDate {
+    pub(crate) fn date(&self, at: DateTime<Utc>) -> NaiveDate {
         at.with_timezone(&self.zone).date_naive()
     }
 
@@ -113,7 +113,8 @@ impl Calendar {
     }
 }
 
-fn plus_days(date: NaiveDate, days: i32) -> Option<NaiveDate> {
+/// The date so many days later.
+pub(crate) fn plus_days(date: NaiveDate, days: i32) -> Option<NaiveDate> {
     let by = Days::new(u64::from(days.unsigned_abs()));
     if days < 0 { date.checked_sub_days(by) } else { date.checked_add_days(by) }
 }

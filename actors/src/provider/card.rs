@@ -8,7 +8,12 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use protocol::Format;
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::ProviderId, ledger::limits::Limits, money::Money, restrictions::holds_model};
+use crate::{
+    ids::ProviderId,
+    ledger::limits::Limits,
+    money::Money,
+    restrictions::{ProviderRestrictions, holds_model},
+};
 
 /// The group of callers and providers for whom no group was named.
 const DEFAULT_GROUP: &str = "default";
@@ -42,6 +47,8 @@ pub struct Card {
     pub groups: Vec<String>,
     /// Models it may be asked for; none means all. A trailing `*` matches any rest.
     pub allowed_models: Vec<String>,
+    /// Whom it serves, and when.
+    pub restrictions: ProviderRestrictions,
     /// Asked-for model to the model that is sent instead.
     pub model_redirects: BTreeMap<String, String>,
     /// Bounds on what is sent there: requests in flight, and dollars.

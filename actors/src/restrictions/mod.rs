@@ -1,13 +1,17 @@
-//! What callers may do apart from how much: which models they may ask for, and with which programs.
+//! What callers may do apart from how much, and whom providers serve: which models, which programs, which hours.
 //!
 //! Plain values that are compiled when the configuration is read. A user's and a key's hold together: what either
 //! forbids is forbidden.
 
 pub mod clients;
+pub mod schedule;
 
 use protocol::Client;
 
-use self::clients::{ClientPattern, ClientRules};
+use self::{
+    clients::{ClientPattern, ClientRules},
+    schedule::Schedule,
+};
 
 /// So many entries of a list are told to who is refused.
 const TOLD: usize = 20;
@@ -19,6 +23,15 @@ pub struct Restrictions {
     pub allowed_models: Vec<String>,
     /// Programs that may be used.
     pub clients: ClientRules,
+}
+
+/// What is set for a provider, beside its models.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProviderRestrictions {
+    /// Programs it serves.
+    pub clients: ClientRules,
+    /// The hours it is open; none means always.
+    pub schedule: Option<Schedule>,
 }
 
 /// Whether a list of models, where a trailing `*` matches any rest, holds this one. An empty list holds all.

@@ -10,6 +10,7 @@ use crate::{
     ledger::{claim::Estimate, limits::Limits},
     money::Money,
     provider::card::{BreakerSettings, Card, Credential, Kind, Timeouts},
+    restrictions::ProviderRestrictions,
 };
 
 /// An enabled provider that serves all formats and models to everyone.
@@ -34,6 +35,7 @@ pub fn with(id: i64, change: impl FnOnce(&mut Card)) -> Arc<Card> {
         cost_multiplier: Money::zero(),
         groups: Vec::new(),
         allowed_models: Vec::new(),
+        restrictions: ProviderRestrictions::default(),
         model_redirects: BTreeMap::new(),
         limits: Limits::default(),
         breaker: BreakerSettings::default(),
@@ -55,6 +57,7 @@ pub fn ask(model: &str) -> Ask {
         limits: CallerLimits::default(),
         estimate: Estimate::default(),
         groups: Arc::new([]),
+        closed_to_client: Vec::new(),
         format: Format::Anthropic,
         operation: Operation::Generate,
         model: model.to_owned(),

@@ -68,6 +68,7 @@ pub(in crate::admin) async fn copy(
             cost_multiplier: card.cost_multiplier,
             groups: card.groups,
             allowed_models: card.allowed_models,
+            restrictions: card.restrictions,
             model_redirects: card.model_redirects,
             limits: card.limits,
             breaker: card.breaker,

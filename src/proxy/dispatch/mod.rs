@@ -20,7 +20,7 @@ use actors::{
         journey::Journey,
         messages::{Ask, CallerLimits, NoProvider},
     },
-    ids::{KeyId, RequestId},
+    ids::{KeyId, ProviderId, RequestId},
     ledger::claim::Denied,
     provider::{card::Card, outcome::Outcome},
     session::id::SessionId,
@@ -31,7 +31,7 @@ use self::course::Course;
 use super::{
     Proxy,
     bill::{self, Bill},
-    headers,
+    program,
     refusal::Refused,
 };
 use crate::{
@@ -97,7 +97,7 @@ impl Dispatch {
         let mut record = Record::new(id, clock.wall(arrived));
         record.format = Some(format);
         record.client_address = client_address(request, &proxy.trusted_proxies);
-        record.user_agent = headers::user_agent(request.headers());
+        record.user_agent = program::user_agent(request.headers());
         let course = Course::new(Arc::clone(&proxy.meters), arrived);
         let (journey, attempt, bill) = (None, None, None);
         let money_refusal = MoneyRefusal::default();
@@ -142,12 +142,17 @@ impl Dispatch {
         self.money_refusal = caller.settings.money_refusal;
     }
 
-    /// What is asked for; from here on there is a journey.
+    /// What is asked for, and which providers are out of the question; from here on there is a journey.
     ///
     /// # Errors
     /// When the caller may not ask for that model; when nobody can say what it costs, and the operator wants such
     /// requests refused.
-    pub(super) fn understood(&mut self, call: &Call, caller: &Caller) -> Result<(), Refused> {
+    pub(super) fn understood(
+        &mut self,
+        call: &Call,
+        caller: &Caller,
+        closed_to_client: Vec<ProviderId>,
+    ) -> Result<(), Refused> {
         let family = family(&call.model);
         let named = |conversation: &str| SessionId::new(caller.key, call.format, family, conversation);
         let session = match (&call.session, call.operation) {
@@ -171,6 +176,7 @@ impl Dispatch {
             key: caller.key,
             user: caller.user,
             groups: Arc::clone(&caller.groups),
+            closed_to_client,
             limits: CallerLimits {
                 user: Arc::clone(&caller.user_limits),
                 key: Arc::clone(&caller.key_limits),

@@ -9,6 +9,7 @@ use actors::{
     ledger::limits::Limits,
     money::Money,
     provider::card::{BreakerSettings, Card, Credential, Kind, Timeouts},
+    restrictions::ProviderRestrictions,
 };
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -61,6 +62,8 @@ pub struct NewProvider {
     pub groups: Vec<String>,
     /// Models it may be asked for; empty means all.
     pub allowed_models: Vec<String>,
+    /// Whom it serves, and when.
+    pub restrictions: ProviderRestrictions,
     /// Asked-for model to the model that is sent instead.
     pub model_redirects: BTreeMap<String, String>,
     /// Bounds on what is sent there.
@@ -91,6 +94,7 @@ pub struct ProviderChange {
     pub cost_multiplier: Option<Money>,
     pub groups: Option<Vec<String>>,
     pub allowed_models: Option<Vec<String>>,
+    pub restrictions: Option<ProviderRestrictions>,
     pub model_redirects: Option<BTreeMap<String, String>>,
     pub limits: Option<Limits>,
     pub breaker: Option<BreakerSettings>,

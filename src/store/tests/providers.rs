@@ -7,7 +7,13 @@ use actors::{
     ledger::limits::{Day, Limits, Span},
     money::{Money, Pico},
     provider::card::{BreakerSettings, Credential, Kind, Timeouts},
+    restrictions::{
+        ProviderRestrictions,
+        clients::{ClientPattern, ClientRules},
+        schedule::Schedule,
+    },
 };
+use chrono::Weekday;
 use protocol::Format;
 
 use super::{
@@ -42,6 +48,7 @@ pub(super) fn provider(name: &str) -> NewProvider {
         cost_multiplier: Money::parse("1").unwrap(),
         groups: vec![],
         allowed_models: vec![],
+        restrictions: ProviderRestrictions::default(),
         model_redirects: BTreeMap::new(),
         limits: Limits::default(),
         breaker: BreakerSettings::default(),
@@ -50,6 +57,14 @@ pub(super) fn provider(name: &str) -> NewProvider {
         enabled: true,
         notes: String::new(),
     }
+}
+
+/// Every one of them set.
+fn restrictions() -> ProviderRestrictions {
+    let patterns = |text: &str| vec![ClientPattern::parse(text).unwrap()];
+    let clients = ClientRules { allowed: patterns("claude-code"), blocked: patterns("curl") };
+    let night = Schedule::new("22:00".parse().unwrap(), "06:30".parse().unwrap(), vec![Weekday::Fri]);
+    ProviderRestrictions { clients, schedule: Some(night.unwrap()) }
 }
 
 fn rich_limits() -> Limits {
@@ -66,6 +81,7 @@ async fn a_provider_comes_back_as_stored(rig: Rig) {
         cost_multiplier: Money::parse("0.825").unwrap(),
         groups: vec!["g".into()],
         allowed_models: vec!["claude-*".into()],
+        restrictions: restrictions(),
         model_redirects: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
         limits: rich_limits(),
         breaker: BreakerSettings { failure_threshold: 9, ..BreakerSettings::default() },
@@ -86,7 +102,7 @@ async fn a_provider_comes_back_as_stored(rig: Rig) {
         assert_eq!((card.weight, card.priority), (7, -3));
         assert_eq!(card.cost_multiplier, new.cost_multiplier);
         assert_eq!((&card.groups, &card.allowed_models), (&new.groups, &new.allowed_models));
-        assert_eq!(card.model_redirects, new.model_redirects);
+        assert_eq!((&card.model_redirects, &card.restrictions), (&new.model_redirects, &new.restrictions));
         assert_eq!((card.limits, card.breaker, card.timeouts), (new.limits, new.breaker, new.timeouts));
         assert!(card.allow_private_network && !card.enabled);
         assert_eq!(stored.notes, new.notes);
@@ -109,6 +125,12 @@ async fn each_change_makes_a_new_version(rig: Rig) {
     let again = rig.store.update_provider(id, ProviderChange::default()).await.unwrap();
     assert_eq!((again.card.version, again.card.credential.reveal()), (3, "rotated"));
 
+    let restrict = ProviderChange { restrictions: Some(restrictions()), ..ProviderChange::default() };
+    assert_eq!(rig.store.update_provider(id, restrict).await.unwrap().card.restrictions, restrictions());
+    let again = rig.store.update_provider(id, ProviderChange::default()).await.unwrap();
+    assert_eq!(again.card.restrictions, restrictions(), "what was not given stays");
+    rig.store.delete_provider(id).await.unwrap();
+    assert_eq!(rig.store.restore_provider(id).await.unwrap().card.restrictions, restrictions());
     rig.store.delete_provider(id).await.unwrap();
     let gone = StoreError::NotFound { what: "provider" };
     assert_eq!(rig.store.provider(id).await.unwrap_err(), gone);

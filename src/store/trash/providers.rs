@@ -21,6 +21,7 @@ use crate::store::{
     error::StoreError,
     limits::LimitsDoc,
     providers::{Row, subject},
+    restrictions::ProviderRestrictionsDoc,
     schema::{provider_prices, providers, trash},
     text::Clean,
     types::{Amount, At, Json},
@@ -57,6 +58,9 @@ pub(in crate::store) struct Kept {
     notes: Clean,
     created_at: At,
     updated_at: At,
+    /// Not in what was put away before there were any.
+    #[serde(default)]
+    restrictions: Json<ProviderRestrictionsDoc>,
 }
 
 impl Kept {

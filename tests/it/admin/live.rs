@@ -121,6 +121,7 @@ async fn a_session_is_listed_simulated_and_forgotten() {
         limits: CallerLimits::default(),
         estimate: Estimate::default(),
         groups: [].into(),
+        closed_to_client: Vec::new(),
         format: Format::Anthropic,
         operation: Operation::Generate,
         model: "claude-sonnet-4-5-20250929".to_owned(),

@@ -9,7 +9,7 @@ use crate::admin::house::{TestHouse, on_both};
 on_both! {
     a_predecessors_script_goes_on
     users_are_searched_as_they_were
-    restrictions_of_a_user_go_in_and_come_out
+    restrictions_go_in_and_come_out
     what_is_wrong_is_told_in_the_predecessors_words
 }
 
@@ -123,7 +123,7 @@ async fn users_are_searched_as_they_were(house: TestHouse) {
     );
 }
 
-async fn restrictions_of_a_user_go_in_and_come_out(house: TestHouse) {
+async fn restrictions_go_in_and_come_out(house: TestHouse) {
     let api = Api::of(&house).await;
     let rules =
         json!({"allowedModels": ["claude-*"], "allowedClients": ["claude-code"], "blockedClients": ["curl"]});
@@ -136,6 +136,20 @@ async fn restrictions_of_a_user_go_in_and_come_out(house: TestHouse) {
     }
     let user = api.get("/api/v1/users/1").await.ok(200);
     assert_eq!(user["allowed_clients"], json!(["claude-code"]));
+    let hours = json!({"name": "p", "url": "https://p.example", "key": "secret", "blocked_clients": ["curl"],
+        "active_time_start": "22:00", "active_time_end": "06:00"});
+    act(&api, "providers/addProvider", hours.clone()).await;
+    let shown_provider = act(&api, "providers/getProviders", json!({})).await[0].clone();
+    for member in ["blocked_clients", "active_time_start", "active_time_end"] {
+        assert_eq!(shown_provider[member], hours[member], "{member}");
+    }
+    let told =
+        refused(&api, "providers/editProvider", json!({"providerId": 1, "active_time_end": "22:00"}), 400)
+            .await;
+    assert_eq!(told["errorParams"]["field"], "active_time_end");
+    let always = json!({"providerId": 1, "active_time_start": null, "active_time_end": null});
+    assert_eq!(act(&api, "providers/editProvider", always).await["active_time_start"], Value::Null);
+    assert_eq!(api.get("/api/v1/providers/1").await.ok(200)["schedule"], Value::Null);
     let told = refused(&api, "users/editUser", json!({"userId": 1, "blockedClients": ["-"]}), 400).await;
     assert_eq!(told["errorParams"]["field"], "blockedClients[0]");
     act(&api, "users/editUser", json!({"userId": 1, "allowedModels": [], "allowedClients": null})).await;

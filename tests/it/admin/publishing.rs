@@ -43,6 +43,7 @@ async fn i41_a_change_that_cannot_take_effect_is_no_success_and_is_caught_up_wit
         cost_multiplier: actors::money::Money::one(),
         groups: Vec::new(),
         allowed_models: Vec::new(),
+        restrictions: Default::default(),
         model_redirects: std::collections::BTreeMap::new(),
         limits: Default::default(),
         breaker: Default::default(),

@@ -63,6 +63,7 @@ impl Stage {
             limits: CallerLimits { user: caller.user_limits, key: caller.key_limits },
             estimate: Estimate { input: cost, worst_input: cost, ..Estimate::default() },
             groups: caller.groups,
+            closed_to_client: Vec::new(),
             format: Format::Anthropic,
             operation: Operation::Generate,
             model: "claude".to_owned(),

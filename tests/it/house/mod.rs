@@ -17,7 +17,7 @@ use actors::{
     ledger::limits::Limits,
     money::Money,
     provider::card::{BreakerSettings, Credential, Kind, Timeouts},
-    restrictions::Restrictions,
+    restrictions::{ProviderRestrictions, Restrictions},
 };
 use chrono::{DateTime, Utc};
 use pointsman::{
@@ -76,6 +76,7 @@ impl Setup {
             cost_multiplier: Money::one(),
             groups: Vec::new(),
             allowed_models: Vec::new(),
+            restrictions: ProviderRestrictions::default(),
             model_redirects: BTreeMap::new(),
             limits: Limits::default(),
             breaker: BreakerSettings::default(),

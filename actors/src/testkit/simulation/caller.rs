@@ -176,7 +176,9 @@ impl Caller {
             NoProvider::Overloaded => "the dispatcher lost the question",
             NoProvider::DeadlineOver => "the deadline was over",
             NoProvider::NotOffered => "none was enabled",
-            NoProvider::NotAllowed | NoProvider::HomeUnavailable { .. } => "refused for no reason here",
+            NoProvider::NotAllowed | NoProvider::ClientNotAllowed | NoProvider::HomeUnavailable { .. } => {
+                "refused for no reason here"
+            }
         });
     }
 
