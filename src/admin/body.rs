@@ -57,11 +57,6 @@ impl<T> Given<T> {
         self.or(T::default())
     }
 
-    /// The value, where there is one.
-    pub(super) fn value(self) -> Option<T> {
-        self.map(Some).or(None)
-    }
-
     /// What counts from now on, where `current` counted before.
     pub(super) fn onto(self, current: T, default: T) -> T {
         self.change(default).unwrap_or(current)
