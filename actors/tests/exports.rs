@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
+use std::sync::{Mutex, PoisonError};
+
 use actix::Arbiter;
 use actors::{
     Gateway, Settings,
@@ -15,6 +17,9 @@ use actors::{
     supervisor::{Mailbox, Undelivered},
     testkit::{fault, time},
 };
+
+/// Every house has one clerk of the same name, and a fault that is armed strikes the first who comes: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn clerk() -> Mailbox<Clerk> {
     Gateway::start(&Arbiter::current(), Clock::system(), Settings::default()).exports().clone()
@@ -32,6 +37,7 @@ async fn stage(clerk: &Mailbox<Clerk>, id: ExportId) -> Stage {
 
 #[test]
 fn a_writer_that_breaks_off_gives_its_place_to_the_next() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     time::simulated(async {
         let clerk = clerk();
         let (one, two, three) = (take(&clerk, 1).await, take(&clerk, 2).await, take(&clerk, 3).await);
@@ -65,6 +71,7 @@ fn a_writer_that_breaks_off_gives_its_place_to_the_next() {
 
 #[test]
 fn i33_a_panic_costs_the_order_in_hand_and_no_other() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     fault::hush();
     time::simulated(async {
         let clerk = clerk();
