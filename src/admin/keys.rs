@@ -239,7 +239,8 @@ pub(super) fn wish(body: KeyBody, has: &Key) -> Result<KeyChange, Problem> {
             body.allowed_clients,
             body.blocked_clients,
             has.restrictions.clone(),
-        )),
+        ))
+        .filter(|now| *now != has.restrictions),
         expires_at: body.expires_at.map(|at| Some(at.0)).change(None),
         enabled: body.enabled.change(true),
         web_login: body.web_login.change(false),

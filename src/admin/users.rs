@@ -177,7 +177,8 @@ pub(super) fn wish(body: UserBody, has: &User) -> Result<UserChange, Problem> {
             body.allowed_clients,
             body.blocked_clients,
             has.restrictions.clone(),
-        )),
+        ))
+        .filter(|now| *now != has.restrictions),
         expires_at: body.expires_at.map(|at| Some(at.0)).change(None),
         enabled: body.enabled.change(true),
     })
