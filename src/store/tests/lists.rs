@@ -233,7 +233,7 @@ async fn keys_are_found_by_what_they_are(rig: Rig) {
     };
     let none = KeyFilter::default;
     assert_eq!(found(none()).await, ["Laptop", "ci", "old"]);
-    assert_eq!(found(KeyFilter { q: Some("LAP".into()), ..none() }).await, ["Laptop"]);
+    assert_eq!(found(KeyFilter { q: Some("LAPTO".into()), ..none() }).await, ["Laptop"]);
     let last_four = Some(secret.last_four().to_owned());
     assert_eq!(found(KeyFilter { q: last_four, ..none() }).await, ["Laptop"]);
     assert_eq!(found(KeyFilter { q: Some(secret.prefix().to_owned()), ..none() }).await, ["Laptop"]);
