@@ -5,8 +5,8 @@ use std::io::Read as _;
 use serde_json::{Value, json};
 
 use crate::{
-    asking::request,
     house::{House, command, run},
+    log::request,
 };
 
 impl House {

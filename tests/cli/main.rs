@@ -6,3 +6,4 @@ mod asking;
 mod broken;
 mod house;
 mod lifecycle;
+mod log;

@@ -1,0 +1,86 @@
+//! The command line about the request log: following it, and files of it.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpStream,
+    process::Stdio,
+};
+
+use serde_json::json;
+
+use crate::house::{House, TOKEN, command, text};
+
+#[test]
+fn tail_tells_each_new_request_once_and_ends_on_an_interrupt() {
+    let house = House::open();
+    house.must(&["user", "add", "ada"]);
+    let key = house.must(&["key", "add", "ada", "k", "-o", "name"]);
+    let ask = |model: &str| request(&house, &key, model);
+    ask("before");
+    let environment = [("POINTSMAN_SERVER", &*house.url), ("POINTSMAN_TOKEN", TOKEN)];
+    let mut tail = command(&environment, &["request", "tail", "--interval-ms", "50"]);
+    let mut tail = tail.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with("STARTED"));
+    for model in ["first", "second"] {
+        ask(model);
+        let line = lines.next().unwrap().unwrap();
+        assert!(line.contains(model), "{line}");
+    }
+    let interrupt = format!("kill -INT {}", tail.id());
+    assert!(std::process::Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
+    assert_eq!(tail.wait().unwrap().code(), Some(130));
+    assert!(house.must(&["request", "ls", "--model", "before"]).contains("before"));
+}
+
+/// A request, answered; its row is there by then.
+pub(crate) fn request(house: &House, key: &str, model: &str) {
+    let body =
+        json!({"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]}).to_string();
+    let mut socket = TcpStream::connect(house.url.trim_start_matches("http://")).unwrap();
+    write!(
+        socket,
+        "POST /v1/messages HTTP/1.1\r\nhost: h\r\nx-api-key: {}\r\ncontent-type: application/json\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        key.trim(),
+        body.len()
+    )
+    .unwrap();
+    std::io::copy(&mut socket, &mut std::io::sink()).unwrap();
+}
+
+#[test]
+fn the_log_is_exported_to_a_file_and_nothing_of_that_stays_on_the_server() {
+    let house = House::open();
+    house.must(&["user", "add", "ada"]);
+    let key = house.must(&["key", "add", "ada", "k", "-o", "name"]);
+    for model in ["=1+1", "plain", "plain"] {
+        request(&house, &key, model);
+    }
+    let (csv, xlsx) = (house.path("log.csv"), house.path("log.xlsx"));
+    let said = house.must(&["request", "export", text(&csv), "--user", "ada", "-o", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&told["rows"], &told["bytes"]), (&json!(3), &json!(fs::metadata(&csv).unwrap().len())));
+    let written = fs::read_to_string(&csv).unwrap();
+    assert_eq!(written.lines().count(), 4);
+    assert!(written.starts_with("id,started_at,") && written.contains(",'=1+1,"), "{written}");
+    assert_eq!(house.ask(&["request", "export", text(&csv)]).code, 6, "what is there is not replaced");
+    let few = ["request", "export", text(&csv), "--force", "--model", "plain", "--class", "error"];
+    house.must(&few);
+    assert_eq!(fs::read_to_string(&csv).unwrap().lines().count(), 3);
+    house.must(&["request", "export", text(&xlsx), "--from", "2020-01-01T00:00:00Z", "--client", "nobody"]);
+    assert!(fs::read(&xlsx).unwrap().starts_with(b"PK"));
+    assert_eq!(house.ask(&["request", "export", text(&house.path("what"))]).code, 2, "as what?");
+    let refused = house.ask(&["request", "export", text(&house.path("a.csv")), "--min-cost-usd", "much"]);
+    assert!(refused.code == 1 && refused.err.contains("min_cost_usd"), "{refused:?}");
+    assert!(!house.path("a.csv").exists());
+    let totals: serde_json::Value =
+        serde_json::from_str(&house.must(&["request", "totals", "--model", "plain", "-o", "json"])).unwrap();
+    assert_eq!(totals["requests"], 2);
+    assert_eq!(fs::read_dir(house.data().join("exports")).unwrap().count(), 0);
+    let house_of_files = fs::read_dir(house.path(".")).unwrap();
+    let drafts =
+        house_of_files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+    assert_eq!(drafts.count(), 0);
+}
