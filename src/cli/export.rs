@@ -21,7 +21,7 @@ use super::{
     backup::draft,
     desk::Desk,
     exit::{Done, Exit, Failure},
-    filters::{Filter, Period},
+    filters::{Filter, Period, members},
     progress,
 };
 
@@ -108,11 +108,7 @@ impl Export {
         let mut query = self.filter.query(desk).await?;
         query.extend(self.period.query());
         let mut order = Map::from_iter([("format".to_owned(), json!(format))]);
-        order.extend(query.into_iter().map(|(name, value)| {
-            let is_number = name == "status" || name.ends_with("_id");
-            let number = value.parse::<i64>().ok().filter(|_| is_number);
-            (name.to_owned(), number.map_or_else(|| json!(value), |number| json!(number)))
-        }));
+        order.extend(members(query));
         Ok(Value::Object(order))
     }
 }

@@ -1,6 +1,8 @@
 //! Which requests are meant: the options that commands about the log and its sums have in common.
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::PossibleValuesParser};
+use protocol::{Format, Operation};
+use serde_json::{Value, json};
 
 use super::{desk::Desk, exit::Failure};
 
@@ -35,9 +37,21 @@ pub(super) struct Filter {
     /// With this status.
     #[arg(long)]
     status: Option<u16>,
+    /// With another status than this.
+    #[arg(long, value_name = "STATUS")]
+    not_status: Option<u16>,
     /// That went so.
     #[arg(long)]
     class: Option<Class>,
+    /// That spoke this format.
+    #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)))]
+    wire_format: Option<String>,
+    /// That asked for this.
+    #[arg(long, value_parser = PossibleValuesParser::new(Operation::ALL.map(Operation::name)))]
+    operation: Option<String>,
+    /// That took so many attempts or more.
+    #[arg(long, value_name = "COUNT")]
+    min_attempts: Option<u32>,
     /// Of this conversation.
     #[arg(long)]
     session: Option<String>,
@@ -92,7 +106,11 @@ impl Filter {
     pub(super) async fn query(&self, desk: &Desk) -> Result<Query, Failure> {
         let mut query = self.whose.query(desk).await?;
         query.extend(self.status.map(|status| ("status", status.to_string())));
+        query.extend(self.not_status.map(|status| ("not_status", status.to_string())));
         query.extend(chosen("class", self.class));
+        query.extend(self.wire_format.clone().map(|format| ("wire_format", format)));
+        query.extend(self.operation.clone().map(|operation| ("operation", operation)));
+        query.extend(self.min_attempts.map(|least| ("min_attempts", least.to_string())));
         query.extend(self.session.clone().map(|session| ("session", session)));
         query.extend(self.min_cost_usd.clone().map(|cost| ("min_cost_usd", cost)));
         Ok(query)
@@ -106,6 +124,15 @@ impl Period {
             .into_iter()
             .filter_map(|(name, time)| Some((name, time.clone()?)))
     }
+}
+
+/// Parameters as members of a body, which has numbers where the API counts.
+pub(super) fn members(query: Query) -> impl Iterator<Item = (String, Value)> {
+    query.into_iter().map(|(name, value)| {
+        let counts = name.ends_with("_id") || matches!(name, "status" | "not_status" | "min_attempts");
+        let number = value.parse::<i64>().ok().filter(|_| counts);
+        (name.to_owned(), number.map_or_else(|| json!(value), |number| json!(number)))
+    })
 }
 
 /// A parameter, where something was chosen.

@@ -84,3 +84,42 @@ fn the_log_is_exported_to_a_file_and_nothing_of_that_stays_on_the_server() {
         house_of_files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
     assert_eq!(drafts.count(), 0);
 }
+
+#[test]
+fn the_log_is_narrowed_alike_in_a_list_in_totals_and_in_a_file() {
+    let house = House::open();
+    house.must(&["user", "add", "ada"]);
+    let key = house.must(&["key", "add", "ada", "k", "-o", "name"]);
+    // Nobody is there to answer, so there is no attempt either.
+    request(&house, &key, "m");
+    let shown = house.must(&["request", "ls", "-o", "json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let status = shown["items"][0]["status"].to_string();
+    let file = house.path("log.csv");
+    let found = |filter: &[&str]| {
+        let json = |args: &[&str]| -> serde_json::Value {
+            serde_json::from_str(&house.must(&[args, filter, &["-o", "json"]].concat())).unwrap()
+        };
+        let listed = json(&["request", "ls"])["items"].as_array().unwrap().len();
+        assert_eq!(json(&["request", "totals"])["requests"], json!(listed), "{filter:?}");
+        assert_eq!(json(&["request", "export", text(&file), "--force"])["rows"], json!(listed), "{filter:?}");
+        listed
+    };
+    let pairs = [
+        (["--wire-format", "anthropic"], ["--wire-format", "openai_chat"]),
+        (["--operation", "generate"], ["--operation", "count_tokens"]),
+        (["--not-status", "200"], ["--not-status", &status]),
+        (["--min-attempts", "0"], ["--min-attempts", "1"]),
+    ];
+    for (with, without) in pairs {
+        assert_eq!((found(&with), found(&without)), (1, 0), "{with:?}");
+    }
+    let all: Vec<_> = pairs.iter().flat_map(|(with, _)| *with).collect();
+    assert_eq!(found(&all), 1);
+    let unknown = house.ask(&["request", "ls", "--wire-format", "bedrock"]);
+    assert!(
+        unknown.code == 2 && unknown.err.contains("anthropic, openai_chat, openai_responses, gemini"),
+        "{unknown:?}"
+    );
+    assert_eq!(house.ask(&["request", "totals", "--operation", "sing"]).code, 2);
+}
