@@ -1,6 +1,6 @@
 //! `[oidc]`: signing in at an OpenID Connect provider. Off unless an issuer is named (C-23).
 
-use std::{fs, net::IpAddr};
+use std::net::IpAddr;
 
 use url::{Host, Url};
 
@@ -80,7 +80,7 @@ pub struct OidcSettings {
 pub(super) fn meant(typed: &Typed) -> Result<Option<OidcSettings>, ConfigError> {
     let given = |key: &'static str| typed.get(key).map(str::trim).filter(|text| !text.is_empty());
     let allow_private_network = typed.truth(ALLOW_PRIVATE_NETWORK)?;
-    let client_secret = client_secret(typed)?;
+    let client_secret = typed.secret(CLIENT_SECRET, CLIENT_SECRET_FILE)?;
     let (issuer, client_id, public_url) = (given(ISSUER), given(CLIENT_ID), given(PUBLIC_URL));
     let Some(issuer) = issuer else {
         return match [CLIENT_ID, PUBLIC_URL].into_iter().find(|key| given(key).is_some()) {
@@ -111,25 +111,6 @@ pub(super) fn meant(typed: &Typed) -> Result<Option<OidcSettings>, ConfigError> 
         label: claim(typed, LABEL)?,
         allow_private_network,
     }))
-}
-
-fn client_secret(typed: &Typed) -> Result<Option<Secret>, ConfigError> {
-    let file = typed.get(CLIENT_SECRET_FILE).filter(|path| !path.is_empty());
-    let (key, secret) = match (typed.get(CLIENT_SECRET), file) {
-        (Some(_), Some(_)) => {
-            return Err(typed.wrong(CLIENT_SECRET, format!("set only one of this and {CLIENT_SECRET_FILE}")));
-        }
-        (Some(secret), None) => (CLIENT_SECRET, secret.to_owned()),
-        (None, Some(path)) => {
-            let read = fs::read_to_string(path);
-            (CLIENT_SECRET_FILE, read.map_err(|cause| typed.wrong(CLIENT_SECRET_FILE, cause.to_string()))?)
-        }
-        (None, None) => return Ok(None),
-    };
-    match secret.trim() {
-        "" => Err(typed.wrong(key, "must not be empty".to_owned())),
-        secret => Ok(Some(Secret::new(secret))),
-    }
 }
 
 /// Texts separated by commas.

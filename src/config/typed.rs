@@ -1,9 +1,9 @@
 //! The first layer: every key as text, with where it came from, and the ways to read one.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, fs, path::PathBuf};
 
 use super::{
-    console, data_dir, journal, log, oidc, prices, routing, secrets, server, store, time_zone, traces,
+    Secret, console, data_dir, journal, log, oidc, prices, routing, secrets, server, store, time_zone, traces,
 };
 
 /// One thing that can be configured.
@@ -177,6 +177,30 @@ impl Typed {
                 format!("must be one of {}, not `{text}`", words.join(", "))
             })
         })
+    }
+
+    /// A secret, given by itself or in a file.
+    pub(super) fn secret(
+        &self,
+        key: &'static str,
+        file_key: &'static str,
+    ) -> Result<Option<Secret>, ConfigError> {
+        let file = self.get(file_key).filter(|path| !path.is_empty());
+        let (key, secret) = match (self.get(key), file) {
+            (Some(_), Some(_)) => {
+                return Err(self.wrong(key, format!("set only one of this and {file_key}")));
+            }
+            (Some(secret), None) => (key, secret.to_owned()),
+            (None, Some(path)) => {
+                let read = fs::read_to_string(path);
+                (file_key, read.map_err(|cause| self.wrong(file_key, cause.to_string()))?)
+            }
+            (None, None) => return Ok(None),
+        };
+        match secret.trim() {
+            "" => Err(self.wrong(key, "must not be empty".to_owned())),
+            secret => Ok(Some(Secret::new(secret))),
+        }
     }
 
     /// The error for a value that makes no sense.

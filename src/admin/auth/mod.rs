@@ -3,6 +3,7 @@
 //! What a browser keeps of it is a cookie that no script can read; what a page keeps is what it sends along
 //! with changes. Each sign-in makes a new token and ends the session that the request came with (C-19).
 
+mod elsewhere;
 pub(super) mod oidc;
 pub(super) mod passwords;
 mod proof;

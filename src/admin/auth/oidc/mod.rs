@@ -21,28 +21,26 @@ use actix_web::{
     web::Data,
 };
 
-use actors::{ledger::limits::Limits, restrictions::Restrictions};
-
 pub use self::provider::Provider;
 use self::{
-    person::{Person, admit},
+    person::admit,
     provider::{Fault, Shown},
     return_to::local,
 };
 use super::{
     Visitor, begin,
+    elsewhere::{House, principal, refused, user},
     proof::{Known, failed, knock},
 };
 use crate::{
     admin::{
-        Admin, Answer, Principal, Topic,
+        Admin, Answer,
         access::Presented,
-        change,
         error::{Code, FlawCode, Problem},
         query::Query,
     },
     secrets::ticket::{LASTS, Ticket},
-    store::{Author, NewUser, Role, StoreError, User, UserChange, Way},
+    store::Way,
 };
 
 /// Where browsers begin, and where they come back to.
@@ -113,10 +111,11 @@ async fn arrive(admin: &Data<Admin>, visitor: &Visitor, presented: Presented, qu
     }
     let claims = provider.redeem(code, shown(admin, &ticket), now).await?;
     let person = admit(provider.settings(), &claims).map_err(|no| refused(no.detail()))?;
-    let user = user(admin, visitor, provider, person).await?;
+    let house = House { way: Way::Oidc, issuer: provider.issuer(), new: provider.settings().create_users };
+    let user = user(admin, visitor, house, person).await?;
     admin.gateway.sign_in_succeeded(leave);
     let proof = Some(admin.sessions.proof(provider.issuer()));
-    let known = Known { principal: principal(user), proof };
+    let known = Known { principal: principal(user, Way::Oidc), proof };
     let begun = begin(admin, visitor, known, ticket.left()).await?;
     Ok(pages::welcome(&ticket.return_to, &begun.cookie))
 }
@@ -146,73 +145,6 @@ impl Back {
     }
 }
 
-/// Whose account it is; where that is to be, a new one.
-async fn user(
-    admin: &Data<Admin>,
-    visitor: &Visitor,
-    provider: &Provider,
-    person: Person,
-) -> Result<User, Problem> {
-    let author = Author { who: "oidc".into(), address: visitor.address };
-    let store = admin.store.signed(author);
-    let known = admin.store.user_known_as(provider.issuer(), &person.subject).await?;
-    let Some(user) = known else {
-        if !provider.settings().create_users {
-            log::info!("admin: no user is linked to the subject {:?} of the provider", person.subject);
-            return Err(refused("no user here is linked to this account; an admin can link one"));
-        }
-        let new = new_user(&person)?;
-        let issuer = provider.issuer().to_owned();
-        let made = async move {
-            let made = store.create_user_known_as(new, &issuer, &person.subject).await;
-            made.map_err(|error| match error {
-                StoreError::Conflict { .. } => refused(
-                    "a user of that name exists and is not linked to this account; an admin can link it",
-                ),
-                error => error.into(),
-            })
-        };
-        return change(admin.clone(), Topic::Keys, made).await;
-    };
-    if !user.enabled || user.expires_at.is_some_and(|end| admin.wall_now() >= end) {
-        return Err(refused("this user is disabled or expired"));
-    }
-    match person.role {
-        Some(role) if role != user.role => {
-            let update = UserChange { role: Some(role), ..UserChange::default() };
-            let update = async move { Ok(store.update_user(user.id, update).await?) };
-            change(admin.clone(), Topic::Keys, update).await
-        }
-        _ => Ok(user),
-    }
-}
-
-fn new_user(person: &Person) -> Result<NewUser, Problem> {
-    let nameless = || refused("the provider gives this account no name that a user may have");
-    Ok(NewUser {
-        name: person.name.clone().ok_or_else(nameless)?,
-        role: person.role.unwrap_or(Role::User),
-        groups: Vec::new(),
-        tags: Vec::new(),
-        limits: Limits::default(),
-        restrictions: Restrictions::default(),
-        expires_at: None,
-        enabled: true,
-    })
-}
-
-fn principal(user: User) -> Principal {
-    Principal {
-        role: user.role,
-        user: Some(user.id),
-        key: None,
-        read_only: false,
-        name: user.name.into(),
-        way: Way::Oidc,
-        session: None,
-    }
-}
-
 fn provider(admin: &Admin) -> Result<&Provider, Problem> {
     admin.oidc.as_ref().ok_or_else(|| Problem::not_found("provider to sign in at"))
 }
@@ -226,10 +158,6 @@ fn shown(admin: &Admin, ticket: &Ticket) -> Shown {
 fn not_begun() -> Problem {
     let detail = "this sign-in was not begun in this browser, or is over; begin again";
     Problem::new(Code::SignInExpired, detail)
-}
-
-fn refused(detail: &str) -> Problem {
-    Problem::new(Code::SignInRefused, detail)
 }
 
 impl From<Fault> for Problem {

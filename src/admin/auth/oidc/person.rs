@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use crate::{
     admin::{
         Right,
-        values::{identifier_rule, name_rule},
+        auth::elsewhere::{Person, fit_name},
+        values::identifier_rule,
     },
     config::oidc::OidcSettings,
     store::Role,
@@ -16,17 +17,6 @@ use crate::{
 /// What the provider claims of somebody, by the claims' own names.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Claims(Map<String, Value>);
-
-/// Somebody who may come in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Person {
-    /// What the provider calls this one for ever.
-    pub(super) subject: String,
-    /// What a new user is called, where that may be a user's name.
-    pub(super) name: Option<String>,
-    /// The role, where roles are the provider's to give.
-    pub(super) role: Option<Role>,
-}
 
 /// Why somebody may not come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,10 +81,9 @@ pub(super) fn admit(settings: &OidcSettings, claims: &Claims) -> Result<Person, 
     }
     let given = settings.roles.iter().filter(|(value, _)| is_in(value)).map(|(_, role)| *role);
     let highest = given.max_by_key(|role| Right::of(*role)).unwrap_or(Role::User);
-    let name = claims.text(&settings.name_claim).or(email).map(str::trim);
     Ok(Person {
         subject,
-        name: name.filter(|name| name_rule(name).is_ok()).map(str::to_owned),
+        name: claims.text(&settings.name_claim).or(email).and_then(fit_name),
         role: (!settings.roles.is_empty()).then_some(highest),
     })
 }
