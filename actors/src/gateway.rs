@@ -197,12 +197,16 @@ impl Gateway {
         self.dispatcher.ask(SetBreakerOf { provider, wish }).await
     }
 
-    /// The most recently used session bindings.
+    /// The most recently used session bindings, of these keys or of all.
     ///
     /// # Errors
     /// [`Undelivered`] when the tracker is overloaded.
-    pub async fn sessions(&self, most: usize) -> Result<Vec<SessionView>, Undelivered> {
-        self.sessions.ask(ListSessions(most)).await
+    pub async fn sessions(
+        &self,
+        of: Option<Vec<KeyId>>,
+        most: usize,
+    ) -> Result<Vec<SessionView>, Undelivered> {
+        self.sessions.ask(ListSessions { of, most }).await
     }
 
     /// Unties a session. False when it was not tied.

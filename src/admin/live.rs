@@ -1,5 +1,7 @@
 //! What is going on right now: actors, breakers, sessions, and the decision that would be made.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use actors::{
     dispatcher::{
@@ -20,7 +22,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Admin, Answer,
+    Admin, Answer, Principal,
     author::Signed,
     body::{Body, Flaws, body},
     error::{Code, FlawCode, Problem},
@@ -84,7 +86,7 @@ view! {
     pub(super) struct BindingView {
         #[serde(flatten)]
         binding: SessionView,
-        /// The provider's name.
+        /// The provider's name; none to who may not look at everything.
         provider: Option<String>,
     }
 }
@@ -144,12 +146,18 @@ pub(super) async fn set_breaker(
     Ok(HttpResponse::Ok().json(ActorView::from(actor)))
 }
 
-/// `GET /api/v1/sessions`: the most recently used bindings.
-pub(super) async fn sessions(admin: Data<Admin>, mut query: Query) -> Answer {
+/// `GET /api/v1/sessions`: the most recently used bindings; to who may not look at everything, the own ones (C-04).
+pub(super) async fn sessions(admin: Data<Admin>, me: Principal, mut query: Query) -> Answer {
     let limit = query.take_limit();
     query.finish()?;
-    let bindings = admin.gateway.sessions(limit).await?;
-    let cards = admin.current.cards();
+    let own = match me.scope() {
+        (None, None) => None,
+        (_, Some(key)) => Some(vec![key]),
+        (Some(user), None) => Some(admin.current.keys().of_user(user).into_iter().collect()),
+    };
+    // What providers are called is the house's business.
+    let cards = if own.is_none() { admin.current.cards() } else { Arc::default() };
+    let bindings = admin.gateway.sessions(own, limit).await?;
     let view = |binding: SessionView| {
         let card = cards.iter().find(|card| card.id == binding.provider_id);
         BindingView { provider: card.map(|card| card.name.clone()), binding }

@@ -159,7 +159,7 @@ fn table() -> Vec<Entry> {
         entry(DELETE, "/api/v1/exports/{id}",            Own,     exports::remove),
         entry(GET,    "/api/v1/exports/{id}/file",       Own,     exports::file),
 
-        entry(GET,    "/api/v1/sessions",                Read,    live::sessions),
+        entry(GET,    "/api/v1/sessions",                Own,     live::sessions),
         entry(DELETE, "/api/v1/sessions/{id}",           Operate, live::unbind),
         entry(GET,    "/api/v1/actors",                  Read,    live::actors),
         entry(GET,    "/api/v1/actors/{kind}/{name}",    Read,    live::actor),

@@ -3,7 +3,10 @@
 //! It is a snapshot, made anew after each change an operator makes. A request sees one version of it from
 //! start to end.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use actors::{
     ids::{KeyId, UserId},
@@ -70,5 +73,11 @@ impl KeyDirectory {
     #[must_use]
     pub fn find(&self, presented: &str) -> Option<Caller> {
         self.keys.get(&self.digester.digest(presented)).cloned()
+    }
+
+    /// The keys of a user. One that is being rotated has two texts and is one key.
+    #[must_use]
+    pub fn of_user(&self, user: UserId) -> BTreeSet<KeyId> {
+        self.keys.values().filter(|caller| caller.user == user).map(|caller| caller.key).collect()
     }
 }

@@ -158,7 +158,7 @@ async fn i49_two_keys_never_share_a_conversation() {
             house.ask(asking.header(format!("x-claude-code-session-id: shared-{conversation}"))).await;
         }
     }
-    let sessions = house.gateway.sessions(100).await.expect("the tracker answers");
+    let sessions = house.gateway.sessions(None, 100).await.expect("the tracker answers");
     assert_eq!(sessions.len(), 40);
     let rows = house.rows().await;
     let named: BTreeSet<_> = rows.iter().map(|row| (row.key_id, row.session.clone())).collect();

@@ -5,19 +5,21 @@
 //! - There are never more than the capacity: the longest unused gives way.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    cmp::Reverse,
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 use super::id::SessionId;
-use crate::ids::ProviderId;
+use crate::ids::{KeyId, ProviderId};
 
 /// All bindings.
 #[derive(Debug)]
 pub struct Bindings {
     time_to_live: Duration,
     capacity: usize,
-    by_session: HashMap<SessionId, Binding>,
+    /// In order of their names, so that those of one key lie together.
+    by_session: BTreeMap<SessionId, Binding>,
     /// Sessions in order of their last use; the tick makes each place unique.
     by_use: BTreeMap<(Instant, u64), SessionId>,
     tick: u64,
@@ -41,21 +43,21 @@ impl Bindings {
     /// None yet.
     #[must_use]
     pub fn new(time_to_live: Duration, capacity: usize) -> Self {
-        Self { time_to_live, capacity, by_session: HashMap::new(), by_use: BTreeMap::new(), tick: 0 }
+        Self { time_to_live, capacity, by_session: BTreeMap::new(), by_use: BTreeMap::new(), tick: 0 }
     }
 
     /// Where the session is bound, if it is.
     #[must_use]
     pub fn resolve(&self, session: SessionId, now: Instant) -> Option<ProviderId> {
-        let binding = self.by_session.get(&session)?;
-        (now.duration_since(binding.last_used) < self.time_to_live).then_some(binding.provider)
+        self.by_session
+            .get(&session)
+            .filter(|binding| self.lives(binding, now))
+            .map(|binding| binding.provider)
     }
 
     /// Ties the session to a provider, or counts one more request of a tie that stands.
     pub fn bind(&mut self, session: SessionId, provider: ProviderId, now: Instant) {
-        let standing = self
-            .remove(session)
-            .filter(|old| old.provider == provider && now.duration_since(old.last_used) < self.time_to_live);
+        let standing = self.remove(session).filter(|old| old.provider == provider && self.lives(old, now));
         let (since, requests) = standing.map_or((now, 0), |old| (old.since, old.requests));
         self.insert(session, Binding { provider, since, last_used: now, requests: requests + 1, tick: 0 });
         if self.by_session.len() > self.capacity
@@ -108,6 +110,17 @@ impl Bindings {
             .filter_map(|(_, session)| self.by_session.get(session).map(|binding| (*session, binding)))
     }
 
+    /// The `most` that live and were used last, of these keys. It looks at no others.
+    #[must_use]
+    pub fn latest_of(&self, keys: &[KeyId], most: usize, now: Instant) -> Vec<(SessionId, &Binding)> {
+        let of_key = |key: &KeyId| self.by_session.range(SessionId::all_of(*key));
+        let all = keys.iter().flat_map(of_key).map(|(session, binding)| (*session, binding));
+        let mut own: Vec<_> = all.filter(|(_, binding)| self.lives(binding, now)).collect();
+        own.sort_unstable_by_key(|(_, binding)| Reverse((binding.last_used, binding.tick)));
+        own.truncate(most);
+        own
+    }
+
     /// How many are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -118,6 +131,10 @@ impl Bindings {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_session.is_empty()
+    }
+
+    fn lives(&self, binding: &Binding, now: Instant) -> bool {
+        now.duration_since(binding.last_used) < self.time_to_live
     }
 
     fn insert(&mut self, session: SessionId, binding: Binding) {
@@ -140,7 +157,6 @@ mod tests {
     use protocol::Format;
 
     use super::*;
-    use crate::ids::KeyId;
 
     const TTL: Duration = Duration::from_secs(300);
     const HERE: ProviderId = ProviderId(1);
@@ -187,6 +203,27 @@ mod tests {
         bindings.bind(session("c"), HERE, now + Duration::from_secs(2));
         let live: Vec<_> = bindings.iter(now + Duration::from_secs(2)).map(|(id, _)| id).collect();
         assert_eq!(live, [session("c"), session("a")]);
+    }
+
+    #[test]
+    fn c04_the_latest_of_some_keys_are_theirs_alone() {
+        let now = Instant::now();
+        let mut bindings = Bindings::new(TTL, 10);
+        let of = |key: i64, name: &str| SessionId::new(KeyId(key), Format::Anthropic, "opus", name);
+        for (second, session) in [of(2, "old"), of(1, "a"), of(3, "b"), of(2, "new")].into_iter().enumerate()
+        {
+            bindings.bind(session, HERE, now + Duration::from_secs(second as u64));
+        }
+        let latest = |keys: &[i64], most: usize, at: Duration| -> Vec<SessionId> {
+            let keys: Vec<_> = keys.iter().map(|key| KeyId(*key)).collect();
+            bindings.latest_of(&keys, most, now + at).into_iter().map(|(id, _)| id).collect()
+        };
+        let soon = Duration::from_secs(3);
+        assert_eq!(latest(&[2], 10, soon), [of(2, "new"), of(2, "old")]);
+        assert_eq!(latest(&[1, 2], 2, soon), [of(2, "new"), of(1, "a")]);
+        assert_eq!(latest(&[4], 10, soon), []);
+        assert_eq!(latest(&[], 10, soon), []);
+        assert_eq!(latest(&[2], 10, TTL), [of(2, "new")], "the older one is over");
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Naming a sticky session: the caller's conversation, within one key, format and model family.
 
-use std::{fmt, hash::Hasher, str::FromStr};
+use std::{fmt, hash::Hasher, ops::RangeInclusive, str::FromStr};
 
 use protocol::Format;
 use serde::{Serialize, Serializer};
@@ -26,6 +26,11 @@ impl SessionId {
             hasher.write(part.as_bytes());
         }
         Self { key, digest: hasher.finish128().as_u128() }
+    }
+
+    /// Between which two all sessions of a key are.
+    pub(super) fn all_of(key: KeyId) -> RangeInclusive<Self> {
+        Self { key, digest: u128::MIN }..=Self { key, digest: u128::MAX }
     }
 
     /// Whose it is.

@@ -4,7 +4,7 @@ use actix::Message;
 use serde::Serialize;
 
 use super::id::SessionId;
-use crate::ids::ProviderId;
+use crate::ids::{KeyId, ProviderId};
 
 /// Where is this conversation, and what it continues, at home?
 #[derive(Debug)]
@@ -83,9 +83,14 @@ impl Message for UnbindProvider {
     type Result = ();
 }
 
-/// Show me the most recently used bindings, at most so many.
+/// Show me the most recently used bindings.
 #[derive(Debug)]
-pub struct ListSessions(pub usize);
+pub struct ListSessions {
+    /// Of these keys; none for all.
+    pub of: Option<Vec<KeyId>>,
+    /// At most so many.
+    pub most: usize,
+}
 
 impl Message for ListSessions {
     type Result = Vec<SessionView>;
@@ -97,7 +102,7 @@ pub struct SessionView {
     /// The session's name.
     pub id: SessionId,
     /// The api key it belongs to.
-    pub key_id: crate::ids::KeyId,
+    pub key_id: KeyId,
     /// Where it is bound.
     pub provider_id: ProviderId,
     /// When it was bound there.

@@ -146,9 +146,13 @@ impl Handler<UnbindProvider> for SessionTracker {
 impl Handler<ListSessions> for SessionTracker {
     type Result = Reply<Vec<SessionView>>;
 
-    fn handle(&mut self, ListSessions(most): ListSessions, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ListSessions { of, most }: ListSessions, _: &mut Self::Context) -> Self::Result {
         let now = self.clock.now();
-        let views = self.bindings.iter(now).take(most).map(|(id, binding)| SessionView {
+        let found = match of {
+            None => self.bindings.iter(now).take(most).collect(),
+            Some(keys) => self.bindings.latest_of(&keys, most, now),
+        };
+        let views = found.into_iter().map(|(id, binding)| SessionView {
             id,
             key_id: id.key(),
             provider_id: binding.provider,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::Api;
 use crate::admin::house::TestHouse;
 
-async fn provider(api: &Api, name: &str, more: &str) -> Value {
+pub(super) async fn provider(api: &Api, name: &str, more: &str) -> Value {
     let body = format!(
         r#"{{"name": "{name}", "kind": "claude", "base_url": "https://{name}.example", "credential": "secret-{name}" {more}}}"#
     );
@@ -105,19 +105,13 @@ async fn a_simulation_goes_by_the_groups_of_the_key_or_its_user() {
     assert_eq!(told.len(), 4, "format, model and key_id: {told:?}");
 }
 
-#[actix::test]
-async fn a_session_is_listed_simulated_and_forgotten() {
-    let house = TestHouse::on_sqlite().await;
-    let api = Api::of(&house).await;
-    provider(&api, "one", "").await;
-    let two = provider(&api, "two", r#", "priority": -1"#).await;
-    let key = key_with_groups(&api, json!([])).await;
-    let key_id = KeyId(key["id"].as_i64().unwrap());
-    let session = SessionId::new(key_id, Format::Anthropic, "claude-sonnet-4-5", "chat-7");
+/// A conversation, bound to whoever answered it.
+pub(super) async fn converse(house: &TestHouse, user: UserId, key: KeyId, name: &str) -> SessionId {
+    let session = SessionId::new(key, Format::Anthropic, "claude-sonnet-4-5", name);
     let mut journey = house.gateway.journey(Ask {
         request: RequestId::new(),
-        key: key_id,
-        user: UserId(key["user_id"].as_i64().unwrap()),
+        key,
+        user,
         limits: CallerLimits::default(),
         estimate: Estimate::default(),
         groups: [].into(),
@@ -131,6 +125,18 @@ async fn a_session_is_listed_simulated_and_forgotten() {
         continues: None,
     });
     drop(journey.next().await.unwrap());
+    session
+}
+
+#[actix::test]
+async fn a_session_is_listed_simulated_and_forgotten() {
+    let house = TestHouse::on_sqlite().await;
+    let api = Api::of(&house).await;
+    provider(&api, "one", "").await;
+    let two = provider(&api, "two", r#", "priority": -1"#).await;
+    let key = key_with_groups(&api, json!([])).await;
+    let (user, key_id) = (UserId(key["user_id"].as_i64().unwrap()), KeyId(key["id"].as_i64().unwrap()));
+    let session = converse(&house, user, key_id, "chat-7").await;
     api.patch(&format!("/api/v1/providers/{}", two["id"]), json!({"priority": 1})).await.ok(200);
 
     let listed = api.get("/api/v1/sessions").await.ok(200);

@@ -6,13 +6,18 @@ use chrono::Utc;
 use pointsman::{journal::record::Record, store::Role};
 use serde_json::{Value, json};
 
-use super::{Api, api::Reply};
+use super::{
+    Api,
+    api::Reply,
+    live::{converse, provider},
+};
 use crate::admin::house::{TestHouse, on_both};
 
 on_both! {
     c04_what_is_anothers_does_not_exist
     c04_filters_by_anothers_ids_give_nothing
     c04_a_key_without_console_rights_sees_what_itself_used
+    c04_conversations_are_listed_to_who_has_them
     c05_a_key_of_ones_own_is_no_more_than_its_user
 }
 
@@ -164,6 +169,45 @@ async fn c04_a_key_without_console_rights_sees_what_itself_used(house: TestHouse
     }
     let me = tool.get(&api, "/api/v1/me").await.ok(200);
     assert_eq!((&me["role"], &me["read_only"]), (&json!("user"), &json!(true)));
+}
+
+async fn c04_conversations_are_listed_to_who_has_them(house: TestHouse) {
+    let api = Api::of(&house).await;
+    let one = provider(&api, "one", "").await;
+    let (ada, bob) =
+        (Person::new(&house, Role::User, true).await, Person::new(&house, Role::User, true).await);
+    let tool = api
+        .post(&format!("/api/v1/users/{}/keys", ada.user.0), json!({"name": "tool", "web_login": false}))
+        .await
+        .ok(201);
+    let tool = Person {
+        key: tool["key"].as_str().unwrap().to_owned(),
+        id: KeyId(tool["id"].as_i64().unwrap()),
+        ..ada
+    };
+    let first = converse(&house, ada.user, ada.id, "first").await.to_string();
+    let second = converse(&house, ada.user, tool.id, "second").await.to_string();
+    let others = converse(&house, bob.user, bob.id, "others").await.to_string();
+    let listed = async |person: &Person, query: &str| {
+        let list = person.get(&api, &format!("/api/v1/sessions{query}")).await.ok(200);
+        list["items"].as_array().unwrap().clone()
+    };
+    let ids = async |person: &Person, query: &str| -> Vec<String> {
+        let all = listed(person, query).await;
+        all.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let auditor = Person::new(&house, Role::Auditor, true).await;
+    assert_eq!(ids(&auditor, "").await, [&*others, &second, &first]);
+    assert_eq!(ids(&ada, "").await, [&*second, &first]);
+    assert_eq!(ids(&ada, "?limit=1").await, [&*second]);
+    assert_eq!(ids(&tool, "").await, [&*second], "a key that cannot sign in sees its own");
+    assert_eq!(ids(&bob, "").await, [&*others]);
+    let (own, seen) = (&listed(&bob, "").await[0], &listed(&auditor, "").await[0]);
+    assert_eq!((&own["provider_id"], &own["provider"]), (&one["id"], &Value::Null));
+    assert_eq!((&seen["provider_id"], &seen["provider"]), (&one["id"], &json!("one")));
+    // Whoever sees it may not end it: that moves a conversation away from its cache.
+    let gone = bob.ask(&api, Method::DELETE, &format!("/api/v1/sessions/{others}"), Value::Null).await;
+    assert_eq!(gone.problem(403), ["forbidden"]);
 }
 
 async fn c05_a_key_of_ones_own_is_no_more_than_its_user(house: TestHouse) {

@@ -15,13 +15,17 @@ use pointsman::{
 use protocol::{Format, Operation, Usage};
 use serde_json::{Value, json};
 
-use super::Api;
+use super::{
+    Api,
+    live::{converse, provider},
+};
 use crate::admin::house::{TestHouse, on_both};
 
 on_both! {
     statistics_and_overview_are_drawn_as_there
     every_filter_of_the_log_has_its_effect
     c04_a_key_is_told_what_is_its_own
+    c04_active_sessions_are_ones_own
 }
 
 async fn act(api: &Api, key: Option<&str>, action: &str, body: Value) -> Value {
@@ -258,4 +262,25 @@ async fn c04_a_key_is_told_what_is_its_own(house: TestHouse) {
         api.send(TestRequest::get().uri("/api/v1/me").insert_header(("x-api-key", tool))).await.ok(200);
     assert_eq!((&told["key"]["id"], &told["key"]["name"]), (&json!(id), &json!("tool")));
     assert!(!told.to_string().contains(tool));
+}
+
+async fn c04_active_sessions_are_ones_own(house: TestHouse) {
+    let api = Api::of(&house).await;
+    provider(&api, "one", "").await;
+    let (ann, bob) = (house.console_key(Role::User, true).await, house.console_key(Role::User, true).await);
+    let mut names = Vec::new();
+    for key in [&ann, &bob] {
+        let caller = house.current.keys().find(key).unwrap();
+        names.push(converse(&house, caller.user, caller.key, "chat").await.to_string());
+    }
+    let told = async |key: Option<&str>| {
+        let told = act(&api, key, "active-sessions/getActiveSessions", json!({})).await;
+        told.as_array().unwrap().clone()
+    };
+    let (own, all) = (told(Some(&ann)).await, told(None).await);
+    assert_eq!(own.len(), 1, "{own:?}");
+    assert_eq!((&own[0]["sessionId"], &own[0]["providerName"]), (&json!(names[0]), &Value::Null));
+    assert_eq!(own[0]["requestCount"], 1);
+    let all: Vec<_> = all.iter().map(|session| &session["sessionId"]).collect();
+    assert_eq!(all, [&json!(names[1]), &json!(names[0])]);
 }
