@@ -18,7 +18,8 @@ use crate::store::Identity;
 body! {
     /// What a user is known by.
     struct IdentityBody {
-        /// The provider, letter by letter as it calls itself; the one that is set up, unless given.
+        /// The provider, letter by letter as it calls itself, or what `ldap.issuer` calls the directory; the one
+        /// that is set up, unless given.
         issuer: Identifier,
         /// What the provider calls the user (`sub`).
         subject: Identifier = required,
@@ -62,8 +63,8 @@ pub(super) async fn link(
     Body(body): Body<IdentityBody>,
 ) -> Answer {
     let mut flaws = Flaws::default();
-    let issuer = match (body.issuer, &admin.oidc) {
-        (Given::Absent | Given::Null, Some(provider)) => Some(provider.issuer().to_owned()),
+    let issuer = match (body.issuer, only_issuer(&admin)) {
+        (Given::Absent | Given::Null, Some(only)) => Some(only.to_owned()),
         (given, _) => given.required("issuer", &mut flaws).map(|issuer| issuer.0),
     };
     let subject = body.subject.required("subject", &mut flaws).map(|subject| subject.0);
@@ -73,7 +74,16 @@ pub(super) async fn link(
     Ok(HttpResponse::Created().json(View::from(linked)))
 }
 
-/// `DELETE /api/v1/identities/{id}`: the user's sessions end that began at a provider.
+/// Who else knows people, if there is one such house.
+fn only_issuer(admin: &Admin) -> Option<&str> {
+    match (&admin.oidc, &admin.directory) {
+        (Some(provider), None) => Some(provider.issuer()),
+        (None, Some(directory)) => Some(&directory.settings().issuer),
+        _ => None,
+    }
+}
+
+/// `DELETE /api/v1/identities/{id}`: the user's sessions end that began elsewhere.
 pub(super) async fn unlink(admin: Data<Admin>, Signed(by): Signed, id: Id) -> Answer {
     admin.store.signed(by).unlink_identity(id.0).await?;
     Ok(HttpResponse::NoContent().finish())

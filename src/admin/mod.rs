@@ -77,7 +77,7 @@ use self::{
 };
 pub use self::{
     access::{Principal, Right, Session},
-    auth::oidc::Provider as OidcProvider,
+    auth::{ldap::Directory, oidc::Provider as OidcProvider},
     routes::{configure, listing},
 };
 use crate::{
@@ -110,6 +110,7 @@ pub struct Admin {
     trusted_proxies: Vec<IpNet>,
     tickets: Tickets,
     oidc: Option<OidcProvider>,
+    directory: Option<Directory>,
     price_source: Option<PriceSource>,
     process: Vec<Effective>,
     events: Events,
@@ -144,6 +145,8 @@ pub struct Parts {
     pub tickets: Tickets,
     /// Where people sign in, if they do so elsewhere.
     pub oidc: Option<OidcProvider>,
+    /// The directory whose accounts sign in.
+    pub directory: Option<Directory>,
     /// How people sign in.
     pub console: ConsoleSettings,
     /// Peers whose word about a client's address is believed.
@@ -181,8 +184,18 @@ impl Admin {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { store, gateway, current, recorder, token, digester, sessions, .. } = parts;
-        let Parts { console, trusted_proxies, tickets, oidc, price_source, process, events, exports, .. } =
-            parts;
+        let Parts {
+            console,
+            trusted_proxies,
+            tickets,
+            oidc,
+            directory,
+            price_source,
+            process,
+            events,
+            exports,
+            ..
+        } = parts;
         let (one_at_a_time, behind) = (Mutex::default(), Default::default());
         Self {
             store,
@@ -197,6 +210,7 @@ impl Admin {
             trusted_proxies,
             tickets,
             oidc,
+            directory,
             price_source,
             process,
             events,

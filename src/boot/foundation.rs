@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use tokio::time::sleep;
 
 use crate::{
+    admin::Directory,
     config::Config,
     ops,
     secrets::{
@@ -29,6 +30,7 @@ pub(super) struct Foundation {
     pub(super) token: AdminToken,
     pub(super) new_admin_token: Option<String>,
     pub(super) upstream: upstream::Settings,
+    pub(super) directory: Option<Directory>,
     pub(super) settings: SystemSettings,
 }
 
@@ -54,8 +56,9 @@ impl Foundation {
             store.put_admin_token_digest(&digest).await?;
         }
         let upstream = upstream::Settings::new(None)?;
+        let directory = config.ldap.clone().map(Directory::new).transpose().context("ldap.ca_file")?;
         let settings = store.system_settings().await?;
-        Ok(Self { store, key, token, new_admin_token: made, upstream, settings })
+        Ok(Self { store, key, token, new_admin_token: made, upstream, directory, settings })
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) struct Rooms {
 impl Rooms {
     pub(super) fn make(plan: Plan, state_thread: &ArbiterHandle) -> Self {
         let Plan { config, foundation, recorder, drain, tracer, files } = plan;
-        let Foundation { store, key, token, new_admin_token, upstream, settings } = foundation;
+        let Foundation { store, key, token, new_admin_token, upstream, directory, settings } = foundation;
         let events = Events::default();
         let process = config.describe().to_vec();
         let behaviour = actors::Settings {
@@ -114,6 +114,7 @@ impl Rooms {
             digester: digester.clone(),
             sessions: SessionTokens::new(&key),
             tickets: Tickets::new(&key),
+            directory,
             oidc: config.oidc.map(|settings| OidcProvider::new(settings, &upstream)),
             console: config.console,
             trusted_proxies: config.server.trusted_proxies,

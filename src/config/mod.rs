@@ -9,6 +9,7 @@
 pub mod console;
 pub mod data_dir;
 mod journal;
+pub mod ldap;
 pub mod log;
 pub mod oidc;
 pub mod prices;
@@ -29,9 +30,9 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 
 use self::{
-    console::ConsoleSettings, log::LogSettings, oidc::OidcSettings, prices::PriceSettings,
-    routing::RoutingSettings, secrets::SecretSettings, server::ServerSettings, store::StoreSettings,
-    traces::TraceSettings, typed::Typed,
+    console::ConsoleSettings, ldap::LdapSettings, log::LogSettings, oidc::OidcSettings,
+    prices::PriceSettings, routing::RoutingSettings, secrets::SecretSettings, server::ServerSettings,
+    store::StoreSettings, traces::TraceSettings, typed::Typed,
 };
 pub use self::{
     secret::Secret,
@@ -53,6 +54,8 @@ pub struct Config {
     pub console: ConsoleSettings,
     /// The provider where people may sign in, if there is one.
     pub oidc: Option<OidcSettings>,
+    /// The directory whose accounts sign in.
+    pub ldap: Option<LdapSettings>,
     /// The database.
     pub store: StoreSettings,
     /// What is written down before the database has it.
@@ -108,6 +111,7 @@ pub fn load_with(
         server: server::meant(&typed)?,
         console: console::meant(&typed)?,
         oidc: oidc::meant(&typed)?,
+        ldap: ldap::meant(&typed)?,
         store: store::meant(&typed, &data_dir)?,
         journal: journal::meant(&typed, &data_dir)?,
         routing: routing::meant(&typed)?,

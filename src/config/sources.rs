@@ -13,7 +13,16 @@ use super::{
 
 /// Variables known from the predecessors or from the plan that nothing reads yet. Silence would
 /// make an operator believe that they work.
-const WITHOUT_EFFECT: [&str; 3] = ["REDIS_URL", "ENABLE_RATE_LIMIT", "STORE_SESSION_MESSAGES"];
+const WITHOUT_EFFECT: [&str; 8] = [
+    "REDIS_URL",
+    "ENABLE_RATE_LIMIT",
+    "STORE_SESSION_MESSAGES",
+    "LDAP_CONNECT_TIMEOUT",
+    "LDAP_TLS_CERT_FILE",
+    "LDAP_TLS_KEY_FILE",
+    "LDAP_TLS_REJECT_UNAUTHORIZED",
+    "LDAP_TLS_SERVERNAME",
+];
 
 /// What was given on the command line, as far as it is configuration.
 #[derive(Debug, Clone, Default)]

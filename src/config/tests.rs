@@ -16,6 +16,8 @@ use super::{
 };
 use crate::journal::recorder::{JournalSettings, Sync};
 
+mod elsewhere;
+
 const TOKEN: &str = "hT7kq2ZwPm4LsVx9";
 
 #[derive(Default)]
@@ -353,60 +355,5 @@ fn what_is_wrong_with_a_setting_of_traces_is_said_without_its_secret() {
     ] {
         let error = typed().env(name, value).error();
         assert!(error.starts_with(said) && !error.contains("canary"), "{error}");
-    }
-}
-
-fn with_oidc(name: &'static str, value: &'static str) -> Typed {
-    let all = [
-        ("OIDC_ISSUER", "https://id.example/realms/a"),
-        ("OIDC_CLIENT_ID", "gate"),
-        ("OIDC_PUBLIC_URL", "https://gate.example"),
-    ];
-    let set = all.into_iter().fold(typed(), |typed, (name, value)| typed.env(name, value));
-    set.env(name, value)
-}
-
-#[test]
-fn a_provider_to_sign_in_at_is_set_up_whole_or_not_at_all() {
-    assert!(typed().load().unwrap().oidc.is_none());
-    let config = with_oidc("OIDC_ROLES", "a b=admin, x=y=operator").load().unwrap();
-    let oidc = config.oidc.unwrap();
-    assert_eq!(
-        (oidc.issuer.as_str(), oidc.scopes.join(" ")),
-        ("https://id.example/realms/a", "profile email".into())
-    );
-    let roles: Vec<_> = oidc.roles.iter().map(|(value, role)| (&**value, role.name())).collect();
-    assert_eq!(roles, [("a b", "admin"), ("x=y", "operator")]);
-    assert!(!oidc.create_users && !oidc.allow_private_network && oidc.client_secret.is_none());
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(b"canary-of-the-file\n").unwrap();
-    let path: &'static str = file.path().to_str().unwrap().to_owned().leak();
-    let config = with_oidc("OIDC_CLIENT_SECRET_FILE", path).load().unwrap();
-    assert!(!format!("{config:?}").contains("canary"), "it is a secret");
-    assert_eq!(config.oidc.unwrap().client_secret.unwrap().reveal(), "canary-of-the-file");
-}
-
-#[test]
-fn what_is_wrong_with_a_provider_to_sign_in_at_is_said_by_name() {
-    for (name, value, said) in [
-        ("OIDC_ISSUER", "", "oidc.client_id: has no effect without oidc.issuer"),
-        ("OIDC_CLIENT_ID", "", "oidc.client_id: must be set where oidc.issuer is"),
-        ("OIDC_PUBLIC_URL", "", "oidc.public_url: must be set where oidc.issuer is"),
-        ("OIDC_ISSUER", "http://id.example", "oidc.issuer: must begin with https://"),
-        ("OIDC_ISSUER", "id.example", "oidc.issuer: must be a url"),
-        ("OIDC_ISSUER", "https://a:canary@id.example", "oidc.issuer: must not hold a user name"),
-        ("OIDC_PUBLIC_URL", "https://gate.example/console", "oidc.public_url: must not hold a path"),
-        ("OIDC_PUBLIC_URL", "http://gate.example", "oidc.public_url: must begin with https://"),
-        ("OIDC_CLIENT_SECRET", "", "oidc.client_secret: must not be empty"),
-        ("OIDC_CLIENT_SECRET_FILE", "/nowhere", "oidc.client_secret_file: No such file"),
-        ("OIDC_ROLES", "a=king", "oidc.roles: must be value=role pairs"),
-        ("OIDC_ROLES", "=admin", "oidc.roles: must be value=role pairs"),
-        ("OIDC_CREATE_USERS", "perhaps", "oidc.create_users: must be true or false"),
-    ] {
-        let error = with_oidc(name, value).error();
-        assert!(error.starts_with(said) && !error.contains("canary"), "{name}={value}: {error}");
-    }
-    for good in ["http://127.0.0.1:8080", "https://id.example/", "https://10.0.0.1"] {
-        assert!(with_oidc("OIDC_ISSUER", good).load().is_ok(), "{good}");
     }
 }

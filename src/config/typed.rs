@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, fmt, fs, path::PathBuf};
 
 use super::{
-    Secret, console, data_dir, journal, log, oidc, prices, routing, secrets, server, store, time_zone, traces,
+    Secret, console, data_dir, journal, ldap, log, oidc, prices, routing, secrets, server, store, time_zone,
+    traces,
 };
 
 /// One thing that can be configured.
@@ -39,12 +40,13 @@ impl Knob {
     }
 }
 
-const SECTIONS: [&[Knob]; 12] = [
+const SECTIONS: [&[Knob]; 13] = [
     data_dir::KNOBS,
     time_zone::KNOBS,
     server::KNOBS,
     console::KNOBS,
     oidc::KNOBS,
+    ldap::KNOBS,
     store::KNOBS,
     journal::KNOBS,
     routing::KNOBS,

@@ -150,7 +150,7 @@ impl Store {
         Page::new(rows, limit, |row| Cursor(row.id)).try_map(|row| Ok(row.into()))
     }
 
-    /// Has nobody be known so any more. The user's sessions end that rest on a provider.
+    /// Has nobody be known so any more. The user's sessions end that rest on an identity.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
@@ -166,7 +166,7 @@ impl Store {
                 let gone = gone.ok_or(StoreError::NotFound { what: "identity" })?;
                 let by_it = console_sessions::table
                     .filter(console_sessions::user_id.eq(gone.user_id))
-                    .filter(console_sessions::way.eq(Way::Oidc.name()));
+                    .filter(console_sessions::way.eq_any(Way::ELSEWHERE.map(Way::name)));
                 diesel::delete(by_it).execute(conn).await?;
                 tell!(conn, author, "identity.unlink", user_subject(gone.user_id), Some(&gone), NOTHING);
                 Ok::<_, StoreError>(())

@@ -149,6 +149,27 @@ async fn a_provider_at_a_private_address_without_leave() {
 }
 
 #[test]
+fn a_directory_that_is_away() {
+    let home = TempDir::new().unwrap();
+    let environment = [
+        ("LDAP_URL", "ldaps://127.0.0.1:9"),
+        ("LDAP_SEARCH_BASE", "dc=example,dc=org"),
+        ("LDAP_BIND_DN", "cn=reader"),
+        ("LDAP_BIND_PASSWORD", "hunter2-hunter2"),
+    ];
+    let args = ["--only", "local", "--port", "0", "--data-dir", text(home.path())];
+    diagnosed(
+        &environment,
+        &args,
+        &Told { check: "ldap", cause: "refused", mend: "ldap.url must be reached" },
+    );
+    let said = run(&environment, &[&["doctor"], &args[..]].concat());
+    assert!(!said.all().contains("hunter2"), "{said:?}");
+    let broken = [&environment[..], &[("LDAP_TLS_CA_FILE", "/nowhere")]].concat();
+    diagnosed(&broken, &args, &Told { check: "ldap", cause: "ldap.ca_file", mend: "PEM file" });
+}
+
+#[test]
 fn a_token_the_server_does_not_take() {
     let house = House::open();
     let environment = [("POINTSMAN_SERVER", &*house.url), ("POINTSMAN_TOKEN", "some-other-token")];

@@ -55,6 +55,8 @@ struct Secrets {
     password: Option<Digest>,
     /// Of the provider's name.
     provider: Option<Digest>,
+    /// Of which directory it is.
+    directory: Option<Digest>,
 }
 
 /// Who comes with the token of a session.
@@ -65,7 +67,8 @@ pub(super) async fn holder(admin: &Admin, token: &str) -> Result<Principal, Prob
     let (now, session) = (admin.wall_now(), &standing.session);
     let password = standing.password.as_deref().map(|hash| admin.sessions.proof(hash));
     let provider = admin.oidc.as_ref().map(|oidc| admin.sessions.proof(oidc.issuer()));
-    let secrets = Secrets { token: *admin.token.known_by(), password, provider };
+    let directory = admin.directory.as_ref().map(|directory| admin.sessions.proof(&directory.mark()));
+    let secrets = Secrets { token: *admin.token.known_by(), password, provider, directory };
     if let Err(why) = judge(&standing, now, admin.console.session_idle, &secrets) {
         // It opens nothing whether it is removed or not; another request may have done so.
         let nobody = Author { who: "nobody".into(), address: None };
@@ -101,6 +104,7 @@ fn judge(standing: &Standing, now: DateTime<Utc>, idle: Duration, secrets: &Secr
         Way::ApiKey => key.is_some() && owner.is_some(),
         Way::Password => proof.zip(secrets.password).is_some_and(|(then, now)| then.matches(&now)),
         Way::Oidc => proof.zip(secrets.provider).is_some_and(|(then, now)| then.matches(&now)),
+        Way::Ldap => proof.zip(secrets.directory).is_some_and(|(then, now)| then.matches(&now)),
     };
     when(!counts, Over::SecretChanged)
 }
@@ -190,18 +194,21 @@ mod tests {
 
     fn judged(standing: &Standing, minute: i64) -> Result<(), Over> {
         let password = standing.owner.is_some().then(|| digest("now"));
-        let secrets = Secrets { token: digest("now"), password, provider: Some(digest("now")) };
+        let elsewhere = Some(digest("now"));
+        let secrets = Secrets { token: digest("now"), password, provider: elsewhere, directory: elsewhere };
         judge(standing, at(minute), Duration::from_secs(30 * 60), &secrets)
     }
 
     #[test]
     fn c19_a_session_ends_with_what_it_rests_on() {
         type Change = fn(&mut Standing);
-        let table: [(Way, Change, Result<(), Over>); 16] = [
+        let table: [(Way, Change, Result<(), Over>); 18] = [
             (Way::AdminToken, |_| (), Ok(())),
             (Way::ApiKey, |_| (), Ok(())),
             (Way::Password, |_| (), Ok(())),
             (Way::Oidc, |_| (), Ok(())),
+            (Way::Ldap, |_| (), Ok(())),
+            (Way::Ldap, |it| it.proof = Some(digest("before")), Err(Over::SecretChanged)),
             (Way::Oidc, |it| it.proof = Some(digest("before")), Err(Over::SecretChanged)),
             (Way::Password, |it| it.proof = Some(digest("before")), Err(Over::SecretChanged)),
             (Way::Password, |it| it.owner = None, Err(Over::SecretChanged)),

@@ -4,6 +4,7 @@
 //! with changes. Each sign-in makes a new token and ends the session that the request came with (C-19).
 
 mod elsewhere;
+pub(super) mod ldap;
 pub(super) mod oidc;
 pub(super) mod passwords;
 mod proof;

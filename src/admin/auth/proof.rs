@@ -6,9 +6,10 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use actix_web::web::Data;
 use actors::sign_in::backoff::{Attempt, Leave, Place};
 
-use super::Visitor;
+use super::{Visitor, ldap::by_directory};
 use crate::{
     admin::{
         Admin, Principal,
@@ -40,9 +41,9 @@ pub(super) async fn by_token(admin: &Admin, visitor: &Visitor, token: &str) -> R
     Err(failed())
 }
 
-/// By name and password.
+/// By name and password, which the directory judges where there is one and none is kept here.
 pub(super) async fn by_password(
-    admin: &Admin,
+    admin: &Data<Admin>,
     visitor: &Visitor,
     name: &str,
     shown: String,
@@ -51,7 +52,12 @@ pub(super) async fn by_password(
     let known_here = applicant.as_ref().is_some_and(|applicant| applicant.known_here);
     let leave = knock(admin, visitor.address, Some(name), known_here).await?;
     let kept = applicant.as_ref().and_then(|applicant| applicant.hash.clone());
-    let is_right = is_password(admin, shown, kept.clone()).await?;
+    let is_right = is_password(admin, shown.clone(), kept.clone()).await?;
+    if kept.is_none()
+        && let Some(directory) = &admin.directory
+    {
+        return by_directory(admin, visitor, directory, leave, (name, shown)).await;
+    }
     let now = admin.wall_now();
     let admitted = applicant.filter(|applicant| {
         is_right && applicant.enabled && applicant.expires_at.is_none_or(|end| now < end)

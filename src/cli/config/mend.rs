@@ -48,6 +48,8 @@ fn advice(key: &str) -> &'static str {
         "oidc.issuer" => {
             "the `issuer` that the provider's /.well-known/openid-configuration names, letter by letter"
         }
+        "ldap.url" => "such as ldaps://directory.example; ldap:// speaks TLS by StartTLS",
+        "ldap.filter" => "such as (uid={{username}}), or (sAMAccountName={{username}}) for Active Directory",
         "oidc.public_url" => "where browsers find this server, such as https://gate.example",
         "oidc.roles" => "such as gateway-admins=admin,gateway-ops=operator",
         "server.placement" => "auto suits nearly everyone",

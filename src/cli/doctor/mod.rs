@@ -3,6 +3,7 @@
 
 mod database;
 mod finding;
+mod ldap;
 mod machine;
 mod oidc;
 mod server;
@@ -67,6 +68,7 @@ impl Doctor {
                     machine::look(config, &mut findings).await;
                     places = database::look(config, &mut findings).await;
                     oidc::look(remote, config, &mut findings).await?;
+                    ldap::look(config, &mut findings).await;
                     server = address(config, server);
                 }
                 Err(error) => findings.push(Finding::bad("config", error.to_string(), mend::of(error))),

@@ -50,11 +50,15 @@ pub enum Way {
     Password,
     /// At an OpenID Connect provider.
     Oidc,
+    /// With name and password of a directory.
+    Ldap,
 }
 
 impl Way {
     /// Every one of them.
-    pub const ALL: [Self; 4] = [Self::AdminToken, Self::ApiKey, Self::Password, Self::Oidc];
+    pub const ALL: [Self; 5] = [Self::AdminToken, Self::ApiKey, Self::Password, Self::Oidc, Self::Ldap];
+    /// Those that rest on an identity.
+    pub const ELSEWHERE: [Self; 2] = [Self::Oidc, Self::Ldap];
 
     /// The name used in the admin API and in rows.
     #[must_use]
@@ -64,6 +68,7 @@ impl Way {
             Self::ApiKey => "api_key",
             Self::Password => "password",
             Self::Oidc => "oidc",
+            Self::Ldap => "ldap",
         }
     }
 }

@@ -3,6 +3,7 @@
 mod browser;
 mod cross_site;
 mod endings;
+mod ldap;
 mod oidc;
 mod passwords;
 mod walk;

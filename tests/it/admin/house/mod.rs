@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use actors::{Gateway, Settings, clock::Clock, ledger::limits::Limits, restrictions::Restrictions};
 use chrono_tz::Tz;
 use pointsman::{
-    admin::{self, Admin, OidcProvider},
+    admin::{self, Admin, Directory, OidcProvider},
     config::{
         self, Flags, Secret,
         store::{StoreSettings, StoreUrl},
@@ -150,6 +150,14 @@ impl TestHouse {
         Data::new(Admin::new(admin::Parts { oidc, ..self.parts(ADMIN_TOKEN) }))
     }
 
+    /// The same with a directory whose accounts sign in, set up by these variables.
+    pub(crate) fn admin_with_ldap(&self, set: &[(&str, String)]) -> Data<Admin> {
+        let set_up = |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.into());
+        let settings = config::load_with(&Flags::default(), set_up).unwrap().ldap.unwrap();
+        let directory = Some(Directory::new(settings).unwrap());
+        Data::new(Admin::new(admin::Parts { directory, ..self.parts(ADMIN_TOKEN) }))
+    }
+
     fn parts(&self, token: &str) -> admin::Parts {
         let digester = Digester::for_admin_token(&sealing_key("11"));
         let token = AdminToken::settle(digester, Some(token), None).unwrap().token;
@@ -164,6 +172,7 @@ impl TestHouse {
             sessions: SessionTokens::new(&sealing_key("11")),
             tickets: Tickets::new(&sealing_key("11")),
             oidc: None,
+            directory: None,
             console: config.console.clone(),
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             process: config.describe().to_vec(),
