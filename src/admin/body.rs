@@ -274,7 +274,7 @@ impl<T: Object + 'static> FromRequest for Body<T> {
 }
 
 /// Reads an object from a whole body.
-fn parse<T: Object>(bytes: &[u8]) -> Result<T, Problem> {
+pub(super) fn parse<T: Object>(bytes: &[u8]) -> Result<T, Problem> {
     let mut flaws = Flaws::default();
     let object = members(bytes)?.read(&mut flaws);
     flaws.check()?;

@@ -250,7 +250,7 @@ pub(super) async fn remove(
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn new(body: ProviderBody) -> Result<NewProvider, Problem> {
+pub(super) fn new(body: ProviderBody) -> Result<NewProvider, Problem> {
     let mut flaws = Flaws::default();
     let name = body.name.required("name", &mut flaws);
     let kind = body.kind.required("kind", &mut flaws);

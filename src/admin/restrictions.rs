@@ -138,3 +138,86 @@ fn clients_onto(allowed: Given<Clients>, blocked: Given<Clients>, has: ClientRul
         blocked: blocked.map(|list| list.0).onto(has.blocked, Vec::new()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use actors::ledger::limits::Limits;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{
+        admin::{
+            body::{Object, parse},
+            keys, providers, users,
+        },
+        config::store::{StoreSettings, StoreUrl},
+        secrets::{
+            digest::{Digester, NewApiKey},
+            sealing::Sealer,
+            sealing_key::SealingKey,
+        },
+        store::{NewKey, NewUser, Role, Store},
+    };
+
+    async fn store(directory: &TempDir) -> (Store, Digester) {
+        let settings = StoreSettings {
+            url: StoreUrl::Sqlite(directory.path().join("pointsman.db")),
+            pool_size: 1,
+            pool_wait: Duration::from_secs(5),
+            query_deadline: Duration::from_secs(10),
+            auto_migrate: true,
+        };
+        let key = SealingKey::parse(&"11".repeat(32)).unwrap();
+        let store = Store::open(&settings, Sealer::new(&key)).unwrap();
+        store.migrate().await.unwrap();
+        (store, Digester::for_api_keys(&key))
+    }
+
+    fn body<T: Object>(json: &Value) -> T {
+        parse(json.to_string().as_bytes()).unwrap()
+    }
+
+    /// In each case `has` is what one replica has read, and what it does with that comes after another's change.
+    #[actix::test]
+    async fn i52_a_change_that_says_nothing_of_restrictions_keeps_those_made_since_it_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, digester) = store(&directory).await;
+        let (renames, restricts) = (json!({"name": "other"}), json!({"blocked_clients": ["curl"]}));
+        let (limits, restrictions) = (Limits::default(), Restrictions::default);
+
+        let (name, groups, tags) = ("ann".to_owned(), Vec::new(), Vec::new());
+        let (role, expires_at, enabled) = (Role::User, None, true);
+        let new =
+            NewUser { name, role, groups, tags, limits, restrictions: restrictions(), expires_at, enabled };
+        let has = store.create_user(new).await.unwrap();
+        let user = has.id;
+        for change in [&restricts, &renames] {
+            store.update_user(user, users::wish(body(change), &has).unwrap()).await.unwrap();
+        }
+        let user_now = store.user(user).await.unwrap();
+        assert_eq!((&*user_now.name, user_now.restrictions.clients.blocked.len()), ("other", 1));
+
+        let (name, groups, web_login) = ("k".to_owned(), Vec::new(), false);
+        let new =
+            NewKey { name, groups, limits, restrictions: restrictions(), expires_at, enabled, web_login };
+        let has = store.create_key(user, &NewApiKey::generate(&digester), new).await.unwrap();
+        for change in [&restricts, &renames] {
+            store.update_key(has.id, keys::wish(body(change), &has).unwrap()).await.unwrap();
+        }
+        let key_now = store.key(has.id).await.unwrap();
+        assert_eq!((&*key_now.name, key_now.restrictions.clients.blocked.len()), ("other", 1));
+
+        let one = json!({"name": "one", "kind": "claude", "base_url": "https://one.example", "credential": "secret"});
+        let has = store.create_provider(providers::new(body(&one)).unwrap()).await.unwrap();
+        for change in [&restricts, &renames] {
+            store.update_provider(has.card.id, providers::wish(body(change), &has).unwrap()).await.unwrap();
+        }
+        let provider_now = store.provider(has.card.id).await.unwrap();
+        assert_eq!(
+            (&*provider_now.card.name, provider_now.card.restrictions.clients.blocked.len()),
+            ("other", 1)
+        );
+    }
+}
