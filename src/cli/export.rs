@@ -80,19 +80,42 @@ impl Export {
             fetched = fetch(desk, &path, &draft) => fetched,
             _ = interrupt.recv() => Err(Failure::told(Exit::Interrupted)),
         };
-        forget(desk, &path).await;
-        match fetched {
-            Ok(done) => {
-                fs::rename(&draft, &self.file)?;
-                desk.out
-                    .own(&json!({"file": self.file, "rows": done.rows_written, "bytes": done.bytes}), "/file")
-            }
+        let kept = fetched.and_then(|done| {
+            fs::rename(&draft, &self.file)?;
+            Ok(done)
+        });
+        let is_gone = tokio::select! {
+            is_gone = forget(desk, &path) => is_gone,
+            // Who interrupts twice does not want to wait for the server either.
+            _ = interrupt.recv() => false,
+        };
+        match kept {
+            Ok(done) => desk
+                .out
+                .own(&json!({"file": self.file, "rows": done.rows_written, "bytes": done.bytes}), "/file"),
             Err(failure) => {
                 // Half a file is worse than none.
                 let _ = fs::remove_file(&draft);
-                Err(failure)
+                Err(if failure.exit() == Exit::Interrupted {
+                    self.interrupted(&path, is_gone)
+                } else {
+                    failure
+                })
             }
         }
+    }
+
+    /// What an interrupt has left.
+    fn interrupted(&self, path: &str, is_gone: bool) -> Failure {
+        let there = if is_gone {
+            "and nothing of it stays on the server".to_owned()
+        } else {
+            format!("but the server was not told; there it goes after a day, or by DELETE /api/v1{path}")
+        };
+        Failure::new(
+            Exit::Interrupted,
+            format!("interrupted: {} is not written, {there}", self.file.display()),
+        )
     }
 
     async fn order(&self, desk: &Desk) -> Result<Value, Failure> {
@@ -171,12 +194,12 @@ async fn watch(desk: &Desk, path: &str) -> Result<View, Failure> {
     ended
 }
 
-/// Leaves nothing on the server: one under way is cancelled first.
-async fn forget(desk: &Desk, path: &str) {
+/// Leaves nothing on the server: one under way is cancelled first. Says whether that is so.
+async fn forget(desk: &Desk, path: &str) -> bool {
     for _ in 0..2 {
-        // It goes by itself after a day.
-        if desk.send(Method::DELETE, path, None).await.is_err() {
-            return;
+        if let Err(failure) = desk.send(Method::DELETE, path, None).await {
+            return failure.exit() == Exit::NotFound;
         }
     }
+    true
 }

@@ -5,5 +5,6 @@
 mod asking;
 mod broken;
 mod house;
+mod interrupted;
 mod lifecycle;
 mod log;

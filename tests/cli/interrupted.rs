@@ -1,0 +1,167 @@
+//! An export that is interrupted: nothing of it stays, neither here nor on the server.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Stdio},
+    sync::mpsc::{Receiver, Sender, channel},
+    thread::{self, sleep},
+    time::{Duration, Instant},
+};
+
+use crate::house::{Said, TOKEN, command, text};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How far the server comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It never has the file.
+    Writing,
+    /// It sends the first bytes of the file, and no others.
+    Sending,
+    /// It is gone after the first look.
+    Away,
+}
+
+/// A server that has one export, and tells what it is asked.
+struct Server {
+    url: String,
+    asked: Receiver<String>,
+}
+
+impl Server {
+    fn open(stage: Stage) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (tell, asked) = channel();
+        drop(thread::spawn(move || serve(&listener, stage, &tell)));
+        Self { url, asked }
+    }
+
+    fn asks(&self, expected: &str) {
+        let heard = self.asked.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(heard, expected);
+    }
+}
+
+fn serve(listener: &TcpListener, stage: Stage, tell: &Sender<String>) {
+    let mut hangs = Vec::new();
+    loop {
+        let (mut socket, _) = listener.accept().unwrap();
+        let asked = read(&socket);
+        if tell.send(asked.clone()).is_err() {
+            return;
+        }
+        let is_last = stage == Stage::Away && asked == "GET /api/v1/exports/7";
+        let state = if stage == Stage::Sending { "done" } else { "running" };
+        let view = format!(
+            r#"{{"id":"7","state":"{state}","rows_written":1,"rows_expected":9,"bytes":900,"error":null}}"#
+        );
+        let length = if asked.ends_with("/file") { 900 } else { view.len() };
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+        let (head, body) = match asked.split_once(' ').unwrap() {
+            ("DELETE", _) => ("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".to_owned(), ""),
+            (_, "/api/v1/exports/7/file") => (head, "half a line"),
+            _ => (head, &*view),
+        };
+        write!(socket, "{head}{body}").unwrap();
+        if asked.ends_with("/file") {
+            hangs.push(socket);
+        }
+        if is_last {
+            return;
+        }
+    }
+}
+
+/// Method and path of a request, which is read to its end.
+fn read(socket: &TcpStream) -> String {
+    let mut lines = BufReader::new(socket);
+    let (mut first, mut length) = (String::new(), 0);
+    lines.read_line(&mut first).unwrap();
+    loop {
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        let line = line.trim().to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    lines.take(length).read_to_end(&mut Vec::new()).unwrap();
+    first.rsplit_once(' ').unwrap().0.to_owned()
+}
+
+fn export(server: &Server, file: &Path, more: &[&str]) -> Child {
+    let environment = [("POINTSMAN_SERVER", &*server.url), ("POINTSMAN_TOKEN", TOKEN)];
+    let mut export = command(&environment, &[&["request", "export", text(file)], more].concat());
+    export.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn interrupted(export: Child) -> Said {
+    let interrupt = format!("kill -INT {}", export.id());
+    assert!(std::process::Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
+    export.wait_with_output().unwrap().into()
+}
+
+fn entries(directory: &Path) -> Vec<String> {
+    let names = fs::read_dir(directory).unwrap();
+    names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn an_interrupt_cancels_what_the_server_is_writing() {
+    let (home, server) = (tempfile::tempdir().unwrap(), Server::open(Stage::Writing));
+    let file = home.path().join("log.csv");
+    let export = export(&server, &file, &[]);
+    server.asks("POST /api/v1/exports");
+    server.asks("GET /api/v1/exports/7");
+    let said = interrupted(export);
+    assert_eq!((said.code, &*said.out), (130, ""));
+    let told = format!("interrupted: {} is not written, and nothing of it stays on the server", text(&file));
+    assert_eq!(said.err, format!("pointsman: {told}\n"));
+    let last: Vec<_> = server.asked.try_iter().filter(|asked| asked.starts_with("DELETE")).collect();
+    assert_eq!(last, ["DELETE /api/v1/exports/7"; 2], "cancelled, and then removed");
+    assert!(entries(home.path()).is_empty());
+}
+
+#[test]
+fn an_interrupt_on_the_way_leaves_no_half_file_and_the_one_that_was_there() {
+    let (home, server) = (tempfile::tempdir().unwrap(), Server::open(Stage::Sending));
+    let file = home.path().join("log.csv");
+    fs::write(&file, "the last one").unwrap();
+    let export = export(&server, &file, &["--force"]);
+    for asked in ["POST /api/v1/exports", "GET /api/v1/exports/7", "GET /api/v1/exports/7/file"] {
+        server.asks(asked);
+    }
+    let start = Instant::now();
+    let draft = home.path().join(format!(".log.csv.{}", export.id()));
+    while fs::read_to_string(&draft).unwrap_or_default() != "half a line" {
+        assert!(start.elapsed() < PATIENCE, "{:?}", entries(home.path()));
+        sleep(Duration::from_millis(10));
+    }
+    let said = interrupted(export);
+    assert_eq!(said.code, 130, "{said:?}");
+    assert_eq!(entries(home.path()), ["log.csv"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "the last one");
+    server.asks("DELETE /api/v1/exports/7");
+}
+
+#[test]
+fn an_interrupt_while_the_server_is_away_says_what_stays_there() {
+    let (home, server) = (tempfile::tempdir().unwrap(), Server::open(Stage::Away));
+    let file = home.path().join("log.csv");
+    let export = export(&server, &file, &[]);
+    server.asks("POST /api/v1/exports");
+    server.asks("GET /api/v1/exports/7");
+    let said = interrupted(export);
+    assert_eq!(said.code, 130, "{said:?}");
+    assert!(said.err.contains("the server was not told"), "{said:?}");
+    assert!(said.err.contains("DELETE /api/v1/exports/7"), "{said:?}");
+    assert!(entries(home.path()).is_empty());
+}
