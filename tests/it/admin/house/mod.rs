@@ -152,9 +152,7 @@ impl TestHouse {
 
     /// The same with a directory whose accounts sign in, set up by these variables.
     pub(crate) fn admin_with_ldap(&self, set: &[(&str, String)]) -> Data<Admin> {
-        let set_up = |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.into());
-        let settings = config::load_with(&Flags::default(), set_up).unwrap().ldap.unwrap();
-        let directory = Some(Directory::new(settings).unwrap());
+        let directory = Some(directory(set));
         Data::new(Admin::new(admin::Parts { directory, ..self.parts(ADMIN_TOKEN) }))
     }
 
@@ -204,6 +202,12 @@ impl TestHouse {
             drain: self.drain.clone(),
         }))
     }
+}
+
+/// The directory that these variables set up.
+pub(crate) fn directory(set: &[(&str, String)]) -> Directory {
+    let set_up = |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.into());
+    Directory::new(config::load_with(&Flags::default(), set_up).unwrap().ldap.unwrap()).unwrap()
 }
 
 /// What this house says it was started in.

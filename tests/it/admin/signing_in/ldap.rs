@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use self::slapd::{ANNA, BERT, PASSWORD, READERS_PASSWORD, Slapd};
 use super::{Api, Browser};
-use crate::admin::house::{TestHouse, on_both};
+use crate::admin::house::{TestHouse, directory, on_both};
 
 on_both! {
     c19_somebody_whom_the_directory_knows_signs_in
@@ -205,4 +205,20 @@ async fn the_directory_is_told_among_the_ways_of_signing_in() {
     let api = set_up(&house, &slapd, &[("LDAP_LABEL", "Our <directory>")]).await;
     let ways = api.get("/api/v1/auth/ways").await.ok(200);
     assert_eq!(ways["items"][2], json!({"way": "ldap", "label": "Our <directory>", "start": null}));
+}
+
+/// What `pointsman doctor` goes by.
+#[actix::test]
+async fn whoever_looks_after_the_server_is_told_what_the_directory_lacks() {
+    let slapd = Slapd::start();
+    let looked = async |more: &[(&'static str, &str)]| directory(&slapd.settings(more)).look().await;
+    assert_eq!(looked(&[]).await, Ok(()));
+    for (more, said) in [
+        (("LDAP_BIND_PASSWORD", "canary"), "does not let ldap.bind_dn in: rc=49"),
+        (("LDAP_SEARCH_BASE", "dc=example,dc=com"), "answers a search with rc=32"),
+        (("LDAP_TLS_CA_FILE", ""), "can't be reached: "),
+    ] {
+        let why = looked(&[more]).await.unwrap_err();
+        assert!(why.starts_with(said) && !why.contains("canary"), "{why}");
+    }
 }
