@@ -9,6 +9,7 @@ use super::{
     change,
     prices::MAX_FEE_USD,
     values::Amount,
+    versions::{IfMatch, told},
 };
 use crate::current::billing::{BILLING, BilledModel, Billing, WhenUnpriced};
 
@@ -26,14 +27,21 @@ body! {
 
 /// `GET /api/v1/settings/billing`
 pub(super) async fn show(admin: Data<Admin>) -> Answer {
-    Ok(HttpResponse::Ok().json(admin.current.prices().billing()))
+    let (version, billing) = admin.store.setting_with_version::<Billing>(BILLING).await?;
+    Ok(told(HttpResponse::Ok(), version, &billing.unwrap_or_default()))
 }
 
 /// `PATCH /api/v1/settings/billing`
-pub(super) async fn update(admin: Data<Admin>, Signed(by): Signed, Body(body): Body<BillingBody>) -> Answer {
-    let store = admin.store.signed(by);
+pub(super) async fn update(
+    admin: Data<Admin>,
+    Signed(by): Signed,
+    IfMatch(expected): IfMatch,
+    Body(body): Body<BillingBody>,
+) -> Answer {
+    let store = admin.store.signed(by).expecting(expected);
     let write = async move {
-        let before: Billing = store.setting(BILLING).await?.unwrap_or_default();
+        let (version, before) = store.setting_with_version::<Billing>(BILLING).await?;
+        let before = before.unwrap_or_default();
         let usual = Billing::default();
         let after = Billing {
             model: body.model.onto(before.model, usual.model),
@@ -43,9 +51,9 @@ pub(super) async fn update(admin: Data<Admin>, Signed(by): Signed, Body(body): B
                 .onto(Amount(before.unpriced_reservation_usd), Amount(usual.unpriced_reservation_usd))
                 .0,
         };
-        store.put_setting(BILLING, &after).await?;
-        Ok(after)
+        let version = store.changing(version)?.put_setting(BILLING, &after).await?;
+        Ok((version, after))
     };
-    let after = change(admin, Topic::Prices, write).await?;
-    Ok(HttpResponse::Ok().json(after))
+    let (version, after) = change(admin, Topic::Prices, write).await?;
+    Ok(told(HttpResponse::Ok(), version, &after))
 }

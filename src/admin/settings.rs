@@ -15,6 +15,7 @@ use super::{
     schema::view,
     times::{Zone, weekday},
     values::{Count, Whole},
+    versions::{IfMatch, told},
 };
 use crate::store::{MoneyRefusal, Store, SystemSettings, Waiting};
 
@@ -79,14 +80,21 @@ view! {
 
 /// `GET /api/v1/settings`.
 pub(super) async fn show(admin: Data<Admin>) -> Answer {
-    Ok(HttpResponse::Ok().json(view(&admin, &admin.store.system_settings().await?)))
+    let (version, settings) = admin.store.system_settings_with_version().await?;
+    Ok(told(HttpResponse::Ok(), version, &view(&admin, &settings)))
 }
 
 /// `PATCH /api/v1/settings`: what is given changes, `null` goes back to the default.
-pub(super) async fn update(admin: Data<Admin>, Signed(by): Signed, Body(body): Body<SettingsBody>) -> Answer {
-    let store = admin.store.signed(by);
-    let changed = change(admin.clone(), Topic::Settings, async move { apply(&store, body).await }).await?;
-    Ok(HttpResponse::Ok().json(view(&admin, &changed)))
+pub(super) async fn update(
+    admin: Data<Admin>,
+    Signed(by): Signed,
+    IfMatch(expected): IfMatch,
+    Body(body): Body<SettingsBody>,
+) -> Answer {
+    let store = admin.store.signed(by).expecting(expected);
+    let write = async move { apply(&store, body).await };
+    let (version, changed) = change(admin.clone(), Topic::Settings, write).await?;
+    Ok(told(HttpResponse::Ok(), version, &view(&admin, &changed)))
 }
 
 /// The settings as shown.
@@ -102,9 +110,10 @@ pub(super) fn view(admin: &Admin, settings: &SystemSettings) -> View {
     }
 }
 
-/// Changes the settings. They are read here, so no other change may come between.
-async fn apply(store: &Store, body: SettingsBody) -> Result<SystemSettings, Problem> {
-    let (has, default) = (store.system_settings().await?, SystemSettings::default());
+/// Changes the settings. They are read here, so none is made where another came between.
+async fn apply(store: &Store, body: SettingsBody) -> Result<(i64, SystemSettings), Problem> {
+    let (version, has) = store.system_settings_with_version().await?;
+    let default = SystemSettings::default();
     let (limits, waiting) = (has.default_limits, has.waiting);
     let settings = SystemSettings {
         time_zone: body.time_zone.map(|zone| Some(zone.0)).onto(has.time_zone, None),
@@ -117,8 +126,8 @@ async fn apply(store: &Store, body: SettingsBody) -> Result<SystemSettings, Prob
         waiting: body.waiting.map(|body| body.onto(waiting)).onto(waiting, Waiting::default()),
         money_refusal: body.money_refusal_status.onto(has.money_refusal, MoneyRefusal::default()),
     };
-    store.put_system_settings(&settings).await?;
-    Ok(settings)
+    let version = store.changing(version)?.put_system_settings(&settings).await?;
+    Ok((version, settings))
 }
 
 impl WeekBody {

@@ -29,6 +29,16 @@ impl Store {
         Self { expected, ..self.clone() }
     }
 
+    /// The same store for a change that is made of this version of a row: refused where another is expected, and
+    /// where the row has moved on by then.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where another version is expected.
+    pub fn changing(&self, version: i64) -> Result<Self, StoreError> {
+        self.expected.check(version)?;
+        Ok(self.expecting(Expected::OneOf(vec![version])))
+    }
+
     /// What the row that is changed must be.
     pub(super) fn expected(&self) -> Expected {
         self.expected.clone()

@@ -184,13 +184,14 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::Text;
+    use diesel::sql_types::{BigInt, Text};
     use crate::store::types::{Doc, Ts};
 
     settings (key) {
         key -> Text,
         value -> Doc,
         updated_at -> Ts,
+        version -> BigInt,
     }
 }
 

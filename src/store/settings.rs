@@ -15,6 +15,9 @@ use super::{
 };
 use crate::secrets::digest::Digest;
 
+/// The version of what nobody has set.
+pub(super) const UNSET: i64 = 0;
+
 /// Under which key the digest of the admin token is kept.
 const ADMIN_TOKEN_DIGEST: &str = "admin_token_digest";
 
@@ -24,44 +27,63 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] when the stored document has another shape.
     pub async fn setting<T: DeserializeOwned>(&self, key: &'static str) -> Result<Option<T>, StoreError> {
-        let stored: Option<Json<Value>> = db!(self.engine(), read, conn => {
-            settings::table.find(key).select(settings::value).first(conn).await.optional()?
-        })?;
-        stored
-            .map(|Json(value)| serde_json::from_value(value))
-            .transpose()
-            .map_err(|error| StoreError::Corrupt(format!("setting `{key}`: {error}")))
+        Ok(self.setting_with_version(key).await?.1)
     }
 
-    /// Stores a setting in place of the one before.
+    /// The same, with its version; zero where there is none.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// [`StoreError::Corrupt`] when the stored document has another shape.
+    pub async fn setting_with_version<T: DeserializeOwned>(
+        &self,
+        key: &'static str,
+    ) -> Result<(i64, Option<T>), StoreError> {
+        let stored: Option<(i64, Json<Value>)> = db!(self.engine(), read, conn => {
+            let columns = (settings::version, settings::value);
+            settings::table.find(key).select(columns).first(conn).await.optional()?
+        })?;
+        let Some((version, Json(value))) = stored else { return Ok((UNSET, None)) };
+        let read = serde_json::from_value(value);
+        let value = read.map_err(|error| StoreError::Corrupt(format!("setting `{key}`: {error}")))?;
+        Ok((version, Some(value)))
+    }
+
+    /// Stores a setting in place of the one before, and gives the version it has from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when the one before was of another version than expected.
     pub async fn put_setting<T: Serialize + Sync>(
         &self,
         key: &'static str,
         value: &T,
-    ) -> Result<(), StoreError> {
+    ) -> Result<i64, StoreError> {
         let value =
             serde_json::to_value(value).map_err(|error| StoreError::invalid(key, error.to_string()))?;
         let values = (settings::value.eq(Json(value)), settings::updated_at.eq(At::now()));
-        let author = self.author();
+        let (author, expected) = (self.author(), self.expected());
         db!(self.engine(), write, conn => {
             conn.transaction(async move |conn| {
-                let before: Option<Json<Value>> =
-                    settings::table.find(key).select(settings::value).first(conn).await.optional()?;
-                let after: Json<Value> = diesel::insert_into(settings::table)
-                    .values((settings::key.eq(key), values.clone()))
+                let columns = (settings::version, settings::value);
+                let before: Option<(i64, Json<Value>)> =
+                    settings::table.find(key).select(columns).first(conn).await.optional()?;
+                let (old, before) = before.map_or((UNSET, None), |(version, value)| (version, Some(value)));
+                expected.check(old)?;
+                let (new, after): (i64, Json<Value>) = diesel::insert_into(settings::table)
+                    .values((settings::key.eq(key), settings::version.eq(old + 1), values.clone()))
                     .on_conflict(settings::key)
                     .do_update()
-                    .set(values)
-                    .returning(settings::value)
+                    .set((settings::version.eq(settings::version + 1), values))
+                    .returning(columns)
                     .get_result(conn)
                     .await?;
+                if new != old + 1 {
+                    // Somebody came in between, and what is changed here is not what was looked at.
+                    return Err(StoreError::Stale { version: new - 1 });
+                }
                 tell!(conn, author, "setting.update", format!("setting/{key}"), before.as_ref(), Some(&after));
-                Ok::<_, StoreError>(())
+                Ok(new)
             })
-            .await?;
+            .await?
         })
     }
 
@@ -80,6 +102,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn put_admin_token_digest(&self, digest: &Digest) -> Result<(), StoreError> {
-        self.put_setting(ADMIN_TOKEN_DIGEST, &digest.to_hex()).await
+        self.put_setting(ADMIN_TOKEN_DIGEST, &digest.to_hex()).await?;
+        Ok(())
     }
 }

@@ -115,14 +115,23 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] when the stored document has another shape.
     pub async fn system_settings(&self) -> Result<SystemSettings, StoreError> {
-        Ok(self.setting(KEY).await?.unwrap_or_default())
+        Ok(self.system_settings_with_version().await?.1)
     }
 
-    /// Replaces the settings of the whole system.
+    /// The same, with their version; zero where nobody set any.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn put_system_settings(&self, settings: &SystemSettings) -> Result<(), StoreError> {
+    /// [`StoreError::Corrupt`] when the stored document has another shape.
+    pub async fn system_settings_with_version(&self) -> Result<(i64, SystemSettings), StoreError> {
+        let (version, settings) = self.setting_with_version::<SystemSettings>(KEY).await?;
+        Ok((version, settings.unwrap_or_default()))
+    }
+
+    /// Replaces the settings of the whole system, and gives the version they have from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when those before were of another version than expected.
+    pub async fn put_system_settings(&self, settings: &SystemSettings) -> Result<i64, StoreError> {
         self.put_setting(KEY, settings).await
     }
 }

@@ -148,7 +148,7 @@ fn headers(method: &Method, right: Right, asked: &Asked) -> impl Iterator<Item =
     };
     let version = "the `etag` of what is to be changed; 412 where it is another by now";
     let key = "made up for this one request: sent again with it, the request is not done again but answered as before";
-    let version = asked.versioned.then(|| told("if-match", version, "^(\\*|\"[1-9][0-9]*\")$"));
+    let version = asked.versioned.then(|| told("if-match", version, "^(\\*|\"(0|[1-9][0-9]*)\")$"));
     version.into_iter().chain(
         (method == Method::POST && right != Right::Public)
             .then(|| told("idempotency-key", key, "^[!-~]([ -~]{0,198}[!-~])?$")),

@@ -8,13 +8,14 @@ use chrono::Weekday;
 use chrono_tz::Tz;
 
 use super::{Rig, digester, on_both};
-use crate::store::{MoneyRefusal, StoreError, SystemSettings, Waiting};
+use crate::store::{Expected, MoneyRefusal, StoreError, SystemSettings, Waiting};
 
 on_both! {
     a_setting_is_replaced_as_a_whole
     the_admin_tokens_digest_is_remembered
     a_setting_of_another_shape_is_reported_as_damage
     the_systems_settings_come_back_as_stored
+    i52_a_setting_is_changed_by_the_version_that_was_looked_at
 }
 
 async fn a_setting_is_replaced_as_a_whole(rig: Rig) {
@@ -61,4 +62,19 @@ async fn the_systems_settings_come_back_as_stored(rig: Rig) {
     assert_eq!(older, SystemSettings { month_day: 2, ..SystemSettings::default() });
     rig.store.put_setting("system", &serde_json::json!({"moth_day": 2})).await.unwrap();
     assert!(matches!(rig.store.system_settings().await, Err(StoreError::Corrupt(_))));
+}
+
+async fn i52_a_setting_is_changed_by_the_version_that_was_looked_at(rig: Rig) {
+    let store = &rig.store;
+    let words = async || store.setting_with_version::<String>("words").await.unwrap();
+    assert_eq!(words().await, (0, None));
+    let (one, other) = (store.changing(0).unwrap(), store.changing(0).unwrap());
+    assert_eq!(one.put_setting("words", &"one").await, Ok(1));
+    assert_eq!(other.put_setting("words", &"other").await, Err(StoreError::Stale { version: 1 }));
+    assert_eq!(words().await, (1, Some("one".to_owned())));
+    let by_the_first = store.expecting(Expected::OneOf(vec![1]));
+    assert!(matches!(by_the_first.changing(2), Err(StoreError::Stale { version: 2 })));
+    assert_eq!(by_the_first.changing(1).unwrap().put_setting("words", &"two").await, Ok(2));
+    assert_eq!(store.put_setting("words", &"three").await, Ok(3), "where nothing is expected");
+    assert_eq!(store.setting_with_version::<String>("others").await.unwrap(), (0, None));
 }

@@ -11,6 +11,8 @@ use crate::admin::house::{TestHouse, on_both};
 on_both! {
     i52_a_change_by_an_old_version_is_refused
     i52_of_two_changes_by_one_version_one_is_made
+    i52_settings_are_changed_by_the_version_that_was_looked_at
+    i52_of_settings_changed_at_two_replicas_none_is_lost
     what_is_sent_again_is_answered_again_and_done_once
     a_key_belongs_to_one_request_and_one_principal
     an_answer_is_kept_when_nobody_waits_for_it
@@ -80,6 +82,53 @@ async fn i52_of_two_changes_by_one_version_one_is_made(house: TestHouse) {
         let made = replies.iter().filter(|reply| reply.status == 200).count();
         let refused = replies.iter().filter(|reply| reply.status == 412).count();
         assert_eq!((made, refused), (1, 7), "{path}");
+    }
+}
+
+async fn i52_settings_are_changed_by_the_version_that_was_looked_at(house: TestHouse) {
+    let api = Api::of(&house).await;
+    for (path, change) in [
+        ("/api/v1/settings", json!({"month_day": 5})),
+        ("/api/v1/settings/billing", json!({"unpriced": "refuse"})),
+    ] {
+        let first = api.get(path).await;
+        assert_eq!(first.header("etag"), Some("\"0\""), "nobody has set any of {path}");
+        let changed = if_match(&api, &Method::PATCH, path, "\"0\"", &change).await;
+        assert_eq!(changed.header("etag"), Some("\"1\""), "{path}");
+        for old in ["\"0\"", "W/\"1\"", "\"2\"", "\"x\""] {
+            let refused = if_match(&api, &Method::PATCH, path, old, &json!({})).await;
+            assert_eq!(refused.problem(412), ["version_mismatch"], "{path} {old}");
+        }
+        let shown = api.get(path).await;
+        assert_eq!((shown.header("etag"), shown.ok(200)), (Some("\"1\""), changed.ok(200)), "{path}");
+        let asked = (0..8).map(|_| if_match(&api, &Method::PATCH, path, "\"1\"", &change));
+        let replies = futures_util::future::join_all(asked).await;
+        let made = replies.iter().filter(|reply| reply.status == 200).count();
+        let refused = replies.iter().filter(|reply| reply.status == 412).count();
+        assert_eq!((made, refused), (1, 7), "{path}");
+        if_match(&api, &Method::PATCH, path, "*", &change).await.ok(200);
+        let unsaid = api.patch(path, json!({})).await;
+        assert_eq!(unsaid.header("etag"), Some("\"4\""), "without it as ever");
+    }
+    let lines = api.get("/api/v1/audit?action=setting.update").await.ok(200);
+    assert_eq!(lines["items"].as_array().unwrap().len(), 8, "what was refused left no line");
+}
+
+async fn i52_of_settings_changed_at_two_replicas_none_is_lost(house: TestHouse) {
+    let (here, there) = (Api::of(&house).await, Api::of(&house).await);
+    let path = "/api/v1/settings";
+    for at in 1..=16 {
+        let days = here.patch(path, json!({"month_day": at}));
+        let queues = there.patch(path, json!({"waiting": {"queue": at}}));
+        let (days, queues) = futures_util::future::join(days, queues).await;
+        let now = here.get(path).await.ok(200);
+        for (reply, has) in [(days, &now["month_day"]), (queues, &now["waiting"]["queue"])] {
+            if reply.status == 200 {
+                assert_eq!(*has, at);
+            } else {
+                assert_eq!(reply.problem(412), ["version_mismatch"], "it would have undone the other");
+            }
+        }
     }
 }
 
