@@ -16,7 +16,7 @@ use super::{
 use crate::secrets::digest::Digest;
 
 /// The version of what nobody has set.
-pub(super) const UNSET: i64 = 0;
+const UNSET: i64 = 0;
 
 /// Under which key the digest of the admin token is kept.
 const ADMIN_TOKEN_DIGEST: &str = "admin_token_digest";
@@ -76,12 +76,10 @@ impl Store {
                     .returning(columns)
                     .get_result(conn)
                     .await?;
-                if new != old + 1 {
-                    // Somebody came in between, and what is changed here is not what was looked at.
-                    return Err(StoreError::Stale { version: new - 1 });
-                }
+                // Somebody may have come in between.
+                expected.check(new - 1)?;
                 tell!(conn, author, "setting.update", format!("setting/{key}"), before.as_ref(), Some(&after));
-                Ok(new)
+                Ok::<_, StoreError>(new)
             })
             .await?
         })

@@ -6,6 +6,7 @@ use actors::{
 };
 use chrono::Weekday;
 use chrono_tz::Tz;
+use futures_util::future::join_all;
 
 use super::{Rig, digester, on_both};
 use crate::store::{Expected, MoneyRefusal, StoreError, SystemSettings, Waiting};
@@ -15,6 +16,7 @@ on_both! {
     the_admin_tokens_digest_is_remembered
     a_setting_of_another_shape_is_reported_as_damage
     the_systems_settings_come_back_as_stored
+    several_may_store_a_setting_at_once
     i52_a_setting_is_changed_by_the_version_that_was_looked_at
 }
 
@@ -62,6 +64,15 @@ async fn the_systems_settings_come_back_as_stored(rig: Rig) {
     assert_eq!(older, SystemSettings { month_day: 2, ..SystemSettings::default() });
     rig.store.put_setting("system", &serde_json::json!({"moth_day": 2})).await.unwrap();
     assert!(matches!(rig.store.system_settings().await, Err(StoreError::Corrupt(_))));
+}
+
+/// As servers do with the digest of a new admin token, when they start together.
+async fn several_may_store_a_setting_at_once(rig: Rig) {
+    let texts = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let stored = join_all(texts.iter().map(|text| rig.store.put_setting("words", text))).await;
+    let mut versions: Vec<i64> = stored.into_iter().map(Result::unwrap).collect();
+    versions.sort_unstable();
+    assert_eq!(versions, [1, 2, 3, 4, 5, 6, 7, 8]);
 }
 
 async fn i52_a_setting_is_changed_by_the_version_that_was_looked_at(rig: Rig) {
