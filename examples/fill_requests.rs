@@ -160,7 +160,11 @@ fn record(dice: &mut StdRng, at: DateTime<Utc>) -> Record {
         // Two keys each.
         key_id: Some(KeyId(user * 2 - dice.random_range(0..2))),
         format: Some(format),
-        operation: Some(Operation::Generate),
+        operation: Some(match dice.random_range(0..1_000) {
+            0 => Operation::Embed,
+            1..40 => Operation::CountTokens,
+            _ => Operation::Generate,
+        }),
         model: Some(model.to_owned()),
         upstream_model: Some(model.to_owned()),
         streamed: dice.random_bool(0.9),

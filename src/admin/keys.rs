@@ -188,7 +188,7 @@ fn asked(
         user_id: user(&mut query),
         group: query.take_text("group"),
         enabled: query.take("enabled", "true or false"),
-        status: query.take_one_of("status", &Status::ALL, Status::name),
+        status: query.take_named("status", &Status::ALL, Status::name),
         web_login: query.take("web_login", "true or false"),
     };
     let (start, limit) = (query.take_start(By::OF_USERS), query.take_limit());

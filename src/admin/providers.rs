@@ -207,10 +207,10 @@ pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
     let filter = ProviderFilter {
         ids: None,
         q: query.take_words(),
-        kind: query.take_one_of("kind", &Kind::ALL, Kind::name),
+        kind: query.take_named("kind", &Kind::ALL, Kind::name),
         group: query.take_text("group"),
         enabled: query.take("enabled", "true or false"),
-        format: query.take_one_of("format", &Format::ALL, Format::name),
+        format: query.take_named("format", &Format::ALL, Format::name),
     };
     let (start, limit) = (query.take_start(By::OF_PROVIDERS), query.take_limit());
     query.finish()?;

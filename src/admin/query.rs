@@ -126,22 +126,6 @@ impl Query {
         (cursor, self.take_limit())
     }
 
-    /// Takes out the name of one of these.
-    pub(super) fn take_one_of<T: Copy>(
-        &mut self,
-        name: &str,
-        all: &[T],
-        called: impl Fn(T) -> &'static str,
-    ) -> Option<T> {
-        let text = self.take_text(name)?;
-        let found = all.iter().copied().find(|one| called(*one) == text);
-        if found.is_none() {
-            let names: Vec<_> = all.iter().map(|one| called(*one)).collect();
-            self.flaws.add(name, FlawCode::NotOneOf, format!("must be one of {}", names.join(", ")));
-        }
-        found
-    }
-
     /// Takes out what is looked for.
     pub(super) fn take_words(&mut self) -> Option<String> {
         let words = self.take_text("q")?;
@@ -153,7 +137,7 @@ impl Query {
 
     /// Takes out where a page starts of a list that can be ordered by these.
     pub(super) fn take_start(&mut self, sorts: &[By]) -> Start {
-        let order = self.take_one_of("sort", &Order::all_of(sorts), Order::name).unwrap_or_default();
+        let order = self.take_named("sort", &Order::all_of(sorts), Order::name).unwrap_or_default();
         let place = self.take::<Place>("cursor", "the `next_cursor` of an earlier page");
         if place.as_ref().is_some_and(|place| place.order() != order) {
             self.flaws.add("cursor", FlawCode::Malformed, "is of a list with another `sort`");

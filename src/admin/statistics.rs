@@ -1,4 +1,5 @@
-//! What requests came to: over time and by rank, by user, key, provider, model or client.
+//! What requests came to: over time and by rank, by user, key, provider, model, client, wire format or
+//! operation.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -8,6 +9,7 @@ use actors::{
     ledger::calendar::{Calendar, Period},
 };
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use protocol::{Format, Operation};
 use serde::Serialize;
 
 use super::{
@@ -238,7 +240,7 @@ fn take_limit(query: &mut Query) -> usize {
     query.take_within("limit", 1..=MOST_SUBJECTS, SUBJECTS)
 }
 
-const BY: &str = "user, key, provider, model or client";
+const BY: &str = "user, key, provider, model, client, wire_format or operation";
 
 fn take_of(query: &mut Query) -> UsageOf {
     let id = "a number";
@@ -248,6 +250,8 @@ fn take_of(query: &mut Query) -> UsageOf {
         provider: query.take("provider_id", id),
         model: query.take_text("model"),
         client: query.take_text("client"),
+        format: query.take_named("wire_format", &Format::ALL, Format::name),
+        operation: query.take_named("operation", &Operation::ALL, Operation::name),
     }
 }
 
@@ -373,8 +377,10 @@ async fn subjects_of(admin: &Admin, by: Facet, lines: Vec<UsageLine>) -> Result<
     let names = admin.store.names(by, ids).await?;
     let views = lines.into_iter().map(|UsageLine { subject, tally, .. }| {
         let name = match by {
-            Facet::Model | Facet::Client => (!subject.is_empty()).then(|| subject.clone()),
-            _ => subject.parse().ok().and_then(|id: i64| names.get(&id).cloned()),
+            Facet::User | Facet::Key | Facet::Provider => {
+                subject.parse().ok().and_then(|id: i64| names.get(&id).cloned())
+            }
+            _ => (!subject.is_empty()).then(|| subject.clone()),
         };
         SubjectView { subject, name, tally: tally.into(), series: None }
     });

@@ -123,11 +123,11 @@ pub(super) async fn list(admin: Data<Admin>, mut query: Query) -> Answer {
     let filter = UserFilter {
         ids: None,
         q: query.take_words(),
-        role: query.take_one_of("role", &Role::ALL, Role::name),
+        role: query.take_named("role", &Role::ALL, Role::name),
         group: query.take_text("group"),
         tag: query.take_text("tag"),
         enabled: query.take("enabled", "true or false"),
-        status: query.take_one_of("status", &Status::ALL, Status::name),
+        status: query.take_named("status", &Status::ALL, Status::name),
     };
     let (start, limit) = (query.take_start(By::OF_USERS), query.take_limit());
     query.finish()?;

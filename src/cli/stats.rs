@@ -99,6 +99,9 @@ pub(super) enum Facet {
     Provider,
     Model,
     Client,
+    #[value(name = "wire_format")]
+    WireFormat,
+    Operation,
 }
 
 /// How long a period is.

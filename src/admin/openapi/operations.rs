@@ -191,7 +191,7 @@ fn kinds() -> Value {
 }
 
 fn facets() -> Value {
-    names(&["user", "key", "provider", "model", "client"])
+    names(&["user", "key", "provider", "model", "client", "wire_format", "operation"])
 }
 
 fn buckets() -> Value {
@@ -315,7 +315,9 @@ pub(super) fn all() -> Vec<Told> {
 
         told(statistics::statistics, "Show what requests came to over time").by("by", facets()).by("bucket", buckets())
             .by("from", moment()).by("to", moment()).by("user_id", number()).by("key_id", number()).by("provider_id", number())
-            .by("model", text()).by("client", text()).by("limit", few()).gives::<statistics::StatisticsView>(),
+            .by("model", text()).by("client", text()).by("wire_format", names(&Format::ALL.map(Format::name)))
+            .by("operation", names(&Operation::ALL.map(Operation::name))).by("limit", few())
+            .gives::<statistics::StatisticsView>(),
         told(statistics::leaderboard, "Rank users, keys, providers, models or clients").by("by", facets())
             .by("sort", names(&["cost", "requests", "tokens"])).by("period", names(&["day", "week", "month", "all"]))
             .by("limit", few()).gives::<statistics::LeaderboardView>(),

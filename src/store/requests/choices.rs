@@ -85,7 +85,8 @@ impl Store {
                     choices.clients.push(subject);
                     continue;
                 }
-                Err(()) => continue,
+                // Which of them go together, the rows tell.
+                Ok(Facet::WireFormat | Facet::Operation) | Err(()) => continue,
             };
             ids.extend(subject.parse::<i64>());
         }

@@ -151,10 +151,17 @@ macro_rules! narrowed {
         if let Some(status) = filter.not_status {
             query = query.filter(requests::status.ne(i32::from(status)));
         }
-        if let Some(least @ 1..) = filter.min_attempts {
-            // Who came to the last of so many, of whom there are few: found among the attempts, not request by request.
-            let tried = format!("requests.id IN (SELECT request_id FROM attempts WHERE ordinal = {least})");
+        if let Some(least @ 2..) = filter.min_attempts {
+            // Who came to the last of so many, of whom there are few: found among the attempts, by the index of later
+            // ones, whose condition it is to the letter.
+            let tried = format!(
+                "requests.id IN (SELECT request_id FROM attempts WHERE ordinal = {least} AND ordinal > 1)"
+            );
             query = query.filter(sql::<Bool>(&tried));
+        } else if filter.min_attempts == Some(1) {
+            // Nearly all: looked at request by request.
+            let tried = "EXISTS (SELECT 1 FROM attempts WHERE request_id = requests.id AND ordinal = 1)";
+            query = query.filter(sql::<Bool>(tried));
         }
         if let Some(format) = filter.format {
             query = query.filter(requests::format.eq(Clean::cut(format.name(), NAME_BYTES)));

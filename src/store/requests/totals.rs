@@ -1,6 +1,6 @@
 //! What the requests that a filter lets through came to, without reading each of them where that can be helped.
 //!
-//! Of one user, key, provider, model or client, or of all, whole hours are read from the sums that are kept
+//! Of one user, key, provider, model, client, wire format or operation, or of all, whole hours are read from the sums that are kept
 //! beside the log and only the ends of the span from rows. Of those that went well, what is read is the
 //! others, which are few. What is left is read from rows by their index.
 //!
@@ -45,19 +45,25 @@ impl Store {
     /// When the database does not answer in time.
     pub async fn request_totals(&self, filter: RequestFilter) -> Result<Tally, StoreError> {
         let few = filter.has_sums();
-        match (filter.class, filter.status) {
-            (Some(RequestClass::Ok), None) if few => {
+        match (filter.class, filter.status, filter.not_status) {
+            (Some(RequestClass::Ok), None, None) if few => {
                 let of = |class| RequestFilter { class, ..filter.clone() };
                 let all = self.plain_totals(of(None)).await?;
                 let error = self.row_totals(of(Some(RequestClass::Error)), Beyond::default()).await?;
                 let left = self.row_totals(of(Some(RequestClass::Left)), Beyond::default()).await?;
                 Ok(all.without(&error).without(&left))
             }
-            (None, Some(USUAL)) if few => {
+            (None, Some(USUAL), None) if few => {
                 let any = RequestFilter { status: None, ..filter };
                 let others = Beyond { condition: Some(ANOTHER_STATUS), ..Beyond::default() };
                 let others = self.row_totals(any.clone(), others).await?;
                 Ok(self.plain_totals(any).await?.without(&others))
+            }
+            (None, None, Some(status)) if few && status != USUAL => {
+                let any = RequestFilter { not_status: None, ..filter };
+                let of_it = RequestFilter { status: Some(status), ..any.clone() };
+                let of_it = self.row_totals(of_it, Beyond::default()).await?;
+                Ok(self.plain_totals(any).await?.without(&of_it))
             }
             _ => self.plain_totals(filter).await,
         }
@@ -131,27 +137,25 @@ impl Store {
 }
 
 impl RequestFilter {
-    /// Whether it asks for nothing, besides class and status, that sums don't tell apart.
+    /// Whether it asks for nothing, besides class and statuses, that sums don't tell apart.
     const fn has_sums(&self) -> bool {
-        self.session.is_none()
-            && self.min_cost.is_none()
-            && self.min_attempts.is_none()
-            && self.format.is_none()
-            && self.operation.is_none()
-            && self.not_status.is_none()
+        self.session.is_none() && self.min_cost.is_none() && self.min_attempts.is_none()
     }
 }
 
 /// The facet that the filter is about, if sums by one facet can answer it; of all requests that of providers, who
 /// are few.
 fn one_facet(filter: &RequestFilter) -> Option<(Facet, UsageOf)> {
-    let plain = filter.status.is_none() && filter.class.is_none() && filter.has_sums();
+    let plain =
+        filter.status.is_none() && filter.not_status.is_none() && filter.class.is_none() && filter.has_sums();
     let of = UsageOf {
         user: filter.user_id.map(|id| id.0),
         key: filter.key_id.map(|id| id.0),
         provider: filter.provider_id.map(|id| id.0),
         model: filter.model.clone(),
         client: filter.client.clone(),
+        format: filter.format,
+        operation: filter.operation,
     };
     let named = [
         (Facet::User, of.user.is_some()),
@@ -159,6 +163,8 @@ fn one_facet(filter: &RequestFilter) -> Option<(Facet, UsageOf)> {
         (Facet::Provider, of.provider.is_some()),
         (Facet::Model, of.model.is_some()),
         (Facet::Client, of.client.is_some()),
+        (Facet::WireFormat, of.format.is_some()),
+        (Facet::Operation, of.operation.is_some()),
     ];
     let mut named = named.into_iter().filter(|(_, is_named)| *is_named).map(|(facet, _)| facet);
     let by = named.next().unwrap_or(Facet::Provider);

@@ -73,9 +73,17 @@ fn filters() -> Vec<RequestFilter> {
         RequestFilter { min_cost: Some(Pico(150_000)), ..none() },
         RequestFilter { not_status: Some(200), ..none() },
         RequestFilter { not_status: Some(429), class: Some(RequestClass::Ok), ..none() },
+        RequestFilter { not_status: Some(429), ..none() },
+        RequestFilter { not_status: Some(499), format: Some(Format::ALL[1]), ..none() },
+        RequestFilter { not_status: Some(429), status: Some(499), ..none() },
         RequestFilter { min_attempts: Some(0), ..none() },
+        RequestFilter { min_attempts: Some(1), ..none() },
+        RequestFilter { min_attempts: Some(2), ..none() },
         RequestFilter { min_attempts: Some(3), status: Some(200), ..none() },
         RequestFilter { format: Some(Format::OpenaiChat), ..none() },
+        RequestFilter { class: Some(RequestClass::Ok), format: Some(Format::OpenaiChat), ..none() },
+        RequestFilter { operation: Some(Operation::Generate), ..none() },
+        RequestFilter { operation: Some(Operation::Generate), status: Some(200), ..none() },
         RequestFilter { operation: Some(Operation::CountTokens), user_id: Some(UserId(1)), ..none() },
     ];
     filters.extend(RequestClass::ALL.map(|class| RequestFilter { class: Some(class), ..none() }));

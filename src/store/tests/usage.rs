@@ -13,7 +13,7 @@ use proptest::{
     strategy::ValueTree as _,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
-use protocol::Usage;
+use protocol::{Format, Operation, Usage};
 
 use super::{Backend, Rig, on_both};
 use crate::{
@@ -58,6 +58,8 @@ fn record((user, key, provider, word, minute, (cost, took, tokens, status)): Mad
     record.model = ["small", "large/2", "", "small"].get(word).map(|model| (*model).to_owned());
     let agents = ["claude-cli/2.0 (external, cli)", "claude-cli/2.1", "codex cli", "näive/1"];
     record.user_agent = agents.get(word).map(|agent| (*agent).to_owned());
+    record.format = (word > 0).then_some(Format::ALL[word % Format::ALL.len()]);
+    record.operation = (word > 1).then_some(Operation::ALL[word % 2]);
     record.status = status;
     record.ending = if word == 2 { Ending::Cut } else { Ending::Complete };
     record.duration = Duration::from_millis(took);
@@ -107,20 +109,23 @@ async fn everything(rig: &Rig) -> Vec<String> {
     all
 }
 
-/// The tables as the migration fills them from the rows.
+/// The tables as the migrations fill them from the rows.
 async fn counted_anew(rig: &Rig) -> Vec<String> {
-    let (down, up) = match rig.backend {
-        Backend::Sqlite => (
+    let steps = match rig.backend {
+        Backend::Sqlite => [
             include_str!("../../../migrations/sqlite/0012_usage/down.sql"),
             include_str!("../../../migrations/sqlite/0012_usage/up.sql"),
-        ),
-        Backend::Postgres => (
+            include_str!("../../../migrations/sqlite/0027_usage_of_calls/up.sql"),
+        ],
+        Backend::Postgres => [
             include_str!("../../../migrations/postgres/0012_usage/down.sql"),
             include_str!("../../../migrations/postgres/0012_usage/up.sql"),
-        ),
+            include_str!("../../../migrations/postgres/0027_usage_of_calls/up.sql"),
+        ],
     };
-    rig.sql(down).await.unwrap();
-    rig.sql(up).await.unwrap();
+    for step in steps {
+        rig.sql(step).await.unwrap();
+    }
     everything(rig).await
 }
 
@@ -164,6 +169,8 @@ fn subject(facet: Facet, record: &Record) -> String {
         Facet::Provider => id(record.provider_id.map(|id| id.0)),
         Facet::Model => word(&record.model),
         Facet::Client => client_of(&word(&record.user_agent)).to_owned(),
+        Facet::WireFormat => record.format.map(Format::name).unwrap_or_default().to_owned(),
+        Facet::Operation => record.operation.map(Operation::name).unwrap_or_default().to_owned(),
     }
 }
 
@@ -228,6 +235,12 @@ async fn usage_is_told_to_the_minute_by_every_facet_and_across_two(rig: Rig) {
             record.provider_id == Some(ProviderId(1)) && record.model.as_deref() == Some("large/2")
         });
         assert_eq!(told(&rig, by, of, &ragged, None).await, expected, "{by:?}");
+        let (format, operation) = (Format::ALL[3], Operation::ALL[1]);
+        let of = UsageOf { format: Some(format), operation: Some(operation), ..UsageOf::default() };
+        let of_these = |record: &Record| record.format == Some(format) && record.operation == Some(operation);
+        let expected = counted(&journal, by, &ragged, of_these);
+        assert!(!expected.is_empty(), "{by:?}");
+        assert_eq!(told(&rig, by, of, &ragged, None).await, expected, "{by:?}");
     }
 }
 
@@ -239,7 +252,7 @@ async fn what_somebody_unknown_says_of_himself_makes_no_subject(rig: Rig) {
     };
     rig.store.insert_requests(&(0..20).map(unknown).collect::<Vec<_>>()).await.unwrap();
     let hours = rig.texts("SELECT facet || subject AS text FROM usage_hours ORDER BY facet").await;
-    assert_eq!(hours, ["client", "key", "model", "provider", "user"]);
+    assert_eq!(hours, ["client", "key", "model", "operation", "provider", "user", "wire_format"]);
 }
 
 async fn an_absurd_figure_spoils_no_sum(rig: Rig) {

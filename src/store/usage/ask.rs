@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use chrono::{DateTime, TimeDelta};
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
+use protocol::{Format, Operation};
 
 use super::{
     Facet, client_of,
@@ -43,6 +44,10 @@ pub struct UsageOf {
     pub model: Option<String>,
     /// With which client.
     pub client: Option<String>,
+    /// In which wire format.
+    pub format: Option<Format>,
+    /// That asked for this.
+    pub operation: Option<Operation>,
 }
 
 /// A question about usage.
@@ -120,6 +125,8 @@ impl UsageOf {
             Facet::Provider => id(self.provider),
             Facet::Model => self.model.clone(),
             Facet::Client => self.client.clone(),
+            Facet::WireFormat => self.format.map(|format| format.name().to_owned()),
+            Facet::Operation => self.operation.map(|operation| operation.name().to_owned()),
         }
     }
 
@@ -134,6 +141,12 @@ impl UsageOf {
         for (column, id) in [("user_id", self.user), ("key_id", self.key), ("provider_id", self.provider)] {
             if let Some(id) = id {
                 condition += &format!(" AND r.{column} = {id}");
+            }
+        }
+        let (format, operation) = (self.format.map(Format::name), self.operation.map(Operation::name));
+        for (column, name) in [("format", format), ("operation", operation)] {
+            if let Some(name) = name {
+                condition += &format!(" AND r.{column} = '{name}'");
             }
         }
         condition += if self.model.is_some() { " AND r.model = $3" } else { " AND $3 = $3" };

@@ -36,11 +36,23 @@ pub enum Facet {
     Model,
     /// With which program, as it calls itself.
     Client,
+    /// In which wire format.
+    WireFormat,
+    /// What was asked for.
+    Operation,
 }
 
 impl Facet {
     /// Every one of them.
-    pub const ALL: &[Self] = &[Self::User, Self::Key, Self::Provider, Self::Model, Self::Client];
+    pub const ALL: &[Self] = &[
+        Self::User,
+        Self::Key,
+        Self::Provider,
+        Self::Model,
+        Self::Client,
+        Self::WireFormat,
+        Self::Operation,
+    ];
 
     /// The name used in rows and in the admin API.
     #[must_use]
@@ -51,6 +63,8 @@ impl Facet {
             Self::Provider => "provider",
             Self::Model => "model",
             Self::Client => "client",
+            Self::WireFormat => "wire_format",
+            Self::Operation => "operation",
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::store::{
 };
 
 impl Store {
-    /// The names of those that are there; of models and clients there are none.
+    /// The names of those that are there; the others are called what they are.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -34,7 +34,7 @@ impl Store {
             Facet::User => named!(users),
             Facet::Key => named!(api_keys),
             Facet::Provider => named!(providers),
-            Facet::Model | Facet::Client => Vec::new(),
+            Facet::Model | Facet::Client | Facet::WireFormat | Facet::Operation => Vec::new(),
         };
         Ok(named.into_iter().collect())
     }

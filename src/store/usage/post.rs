@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actors::money::Pico;
 use diesel::{QueryResult, prelude::*, upsert::excluded};
+use protocol::{Format, Operation};
 
 use super::{
     Facet, client_of,
@@ -32,7 +33,7 @@ const HOURS_A_DAY: i64 = 24;
 /// What one record brings to usage, if it is new.
 pub(in crate::store) struct Posted {
     hour: i64,
-    subjects: [(Facet, String); 5],
+    subjects: [(Facet, String); 7],
     tally: Tally,
     attempts: Vec<(i64, &'static str, Tried)>,
 }
@@ -63,6 +64,8 @@ impl Posted {
                 (Facet::Provider, id(record.provider_id.map(|id| id.0))),
                 (Facet::Model, word(record.model.as_deref())),
                 (Facet::Client, client_of(&client).to_owned()),
+                (Facet::WireFormat, record.format.map(Format::name).unwrap_or_default().to_owned()),
+                (Facet::Operation, record.operation.map(Operation::name).unwrap_or_default().to_owned()),
             ],
             tally: tally_of(record),
             attempts: record

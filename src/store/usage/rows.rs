@@ -18,6 +18,8 @@ pub(super) fn subject(facet: Facet) -> &'static str {
         Facet::Provider => "COALESCE(CAST(r.provider_id AS text), '')",
         Facet::Model => "CASE WHEN r.user_id IS NULL THEN '' ELSE COALESCE(r.model, '') END",
         Facet::Client => "CASE WHEN r.user_id IS NULL THEN '' ELSE COALESCE(r.user_agent, '') END",
+        Facet::WireFormat => "COALESCE(r.format, '')",
+        Facet::Operation => "COALESCE(r.operation, '')",
     }
 }
 

@@ -9,7 +9,7 @@ use actors::{
 };
 use chrono::{DateTime, TimeZone as _, Utc};
 use pointsman::journal::record::{AttemptRecord, Ending, Metering, Record};
-use protocol::Usage;
+use protocol::{Format, Operation, Usage};
 use serde_json::{Value, json};
 
 use super::Api;
@@ -52,7 +52,11 @@ async fn statistics_tell_the_days_of_the_systems_zone(house: TestHouse) {
         (at(18, 31), 2, "small", 9),
         (at(23, 0), 3, "small", 0),
     ] {
-        house.recorder.record(record(when, user, model, dollars));
+        let mut record = record(when, user, model, dollars);
+        let gemini = user == 1 && model == "large";
+        record.format = Some(if gemini { Format::Gemini } else { Format::Anthropic });
+        record.operation = Some(if gemini { Operation::Embed } else { Operation::Generate });
+        house.recorder.record(record);
     }
     let span = "from=2030-01-30T00:00:00Z&to=2030-01-31T00:00:00Z";
     let told = api.get(&format!("/api/v1/statistics?{span}&limit=2")).await.ok(200);
@@ -72,6 +76,12 @@ async fn statistics_tell_the_days_of_the_systems_zone(house: TestHouse) {
     let told = api.get(&format!("/api/v1/statistics?{span}&by=client&bucket=hour")).await.ok(200);
     assert_eq!(told["items"][0]["subject"], "claude-cli");
     assert_eq!(points(&told["items"][0]), [("2030-01-30T18:00:00Z", 3), ("2030-01-30T23:00:00Z", 1)]);
+    let told = api.get(&format!("/api/v1/statistics?{span}&by=operation&wire_format=gemini")).await.ok(200);
+    assert_eq!((&told["total"]["requests"], told["items"].as_array().unwrap().len()), (&json!(1), 1));
+    assert_eq!((&told["items"][0]["subject"], &told["items"][0]["name"]), (&json!("embed"), &json!("embed")));
+    let told = api.get(&format!("/api/v1/statistics?{span}&by=wire_format")).await.ok(200);
+    let formats: Vec<_> = told["items"].as_array().unwrap().iter().map(|item| &item["subject"]).collect();
+    assert_eq!(formats, ["anthropic", "gemini"]);
     let bad = "/api/v1/statistics?by=cat&bucket=year&limit=0&user_id=x&what=1";
     let flaws = api.get(bad).await.problem(422);
     assert_eq!(flaws.len(), 6, "{flaws:?}");
