@@ -20,7 +20,7 @@ use super::{
     restrictions::{Clients, onto},
     schema::view,
     values::{List, ModelPattern, Moment, Name, names},
-    versions::{IfMatch, told},
+    versions::{IfMatch, merged, told},
 };
 use crate::{
     secrets::digest::NewApiKey,
@@ -210,19 +210,20 @@ pub(super) async fn update(
     id: Id,
     Body(body): Body<KeyBody>,
 ) -> Answer {
-    let (id, store) = (KeyId(id.0), admin.store.signed(by).expecting(expected));
-    let changed = change(admin, Topic::Keys, async move { apply(&store, &me, id, body).await }).await?;
+    let (id, store) = (KeyId(id.0), admin.store.signed(by).expecting(expected.clone()));
+    let write = async move { merged(&expected, async || apply(&store, &me, id, body.clone()).await).await };
+    let changed = change(admin, Topic::Keys, write).await?;
     Ok(told(HttpResponse::Ok(), changed.version, &View::from(changed)))
 }
 
-/// Changes a key. What is merged with what it has is read here, so no other change may come between.
+/// Changes a key. What it has is read here and merged, so none is made where another change came between.
 async fn apply(store: &Store, me: &Principal, id: KeyId, body: KeyBody) -> Result<Key, Problem> {
     let has = store.key(id).await?;
     me.change_of(has.user_id, "api key")?;
     let change = wish(body, &has)?;
     let user = store.user(has.user_id).await?;
     me.bound_key(&user, &has.limits, change.groups.as_deref(), change.limits.as_ref())?;
-    Ok(store.update_key(id, change).await?)
+    Ok(store.changing(has.version)?.update_key(id, change).await?)
 }
 
 /// What the body changes about a key.

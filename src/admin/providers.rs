@@ -25,7 +25,7 @@ use super::{
     restrictions::{Clients, ScheduleBody, ScheduleView, patterns, provider_onto},
     schema::view,
     values::{Amount, Later, List, ModelPattern, Name, NotYet, Redirects, SecretText, Text, Whole, names},
-    versions::{IfMatch, told},
+    versions::{IfMatch, merged, told},
 };
 use crate::{
     store::{By, ListAsk, NewProvider, Provider, ProviderChange, ProviderFilter, Store},
@@ -230,10 +230,11 @@ pub(super) async fn update(
     Signed(by): Signed,
     IfMatch(expected): IfMatch,
     id: Id,
-    body: Body<ProviderBody>,
+    Body(body): Body<ProviderBody>,
 ) -> Answer {
-    let (id, store) = (ProviderId(id.0), admin.store.signed(by).expecting(expected));
-    let changed = change(admin, Topic::Providers, async move { apply(&store, id, body.0).await }).await?;
+    let (id, store) = (ProviderId(id.0), admin.store.signed(by).expecting(expected.clone()));
+    let write = async move { merged(&expected, async || apply(&store, id, body.clone()).await).await };
+    let changed = change(admin, Topic::Providers, write).await?;
     Ok(told(HttpResponse::Ok(), changed.card.version, &View::from(changed)))
 }
 
@@ -292,10 +293,10 @@ pub(super) fn new(body: ProviderBody) -> Result<NewProvider, Problem> {
     })
 }
 
-/// Changes a provider. What is merged with what it has is read here, so no other change may come between.
+/// Changes a provider. What it has is read here and merged, so none is made where another change came between.
 async fn apply(store: &Store, id: ProviderId, body: ProviderBody) -> Result<Provider, Problem> {
     let has = store.provider(id).await?;
-    Ok(store.update_provider(id, wish(body, &has)?).await?)
+    Ok(store.changing(has.card.version)?.update_provider(id, wish(body, &has)?).await?)
 }
 
 /// What the body changes about a provider.

@@ -20,7 +20,7 @@ use super::{
     restrictions::{Clients, onto},
     schema::view,
     values::{List, ModelPattern, Moment, Name, names},
-    versions::{IfMatch, told},
+    versions::{IfMatch, merged, told},
 };
 use crate::store::{By, ListAsk, NewUser, Role, Status, Store, User, UserChange, UserFilter};
 
@@ -150,15 +150,16 @@ pub(super) async fn update(
     id: Id,
     Body(body): Body<UserBody>,
 ) -> Answer {
-    let (id, store) = (UserId(id.0), admin.store.signed(by).expecting(expected));
-    let changed = change(admin, Topic::Keys, async move { apply(&store, id, body).await }).await?;
+    let (id, store) = (UserId(id.0), admin.store.signed(by).expecting(expected.clone()));
+    let write = async move { merged(&expected, async || apply(&store, id, body.clone()).await).await };
+    let changed = change(admin, Topic::Keys, write).await?;
     Ok(told(HttpResponse::Ok(), changed.version, &View::from(changed)))
 }
 
-/// Changes a user. What is merged with what it has is read here, so no other change may come between.
+/// Changes a user. What it has is read here and merged, so none is made where another change came between.
 async fn apply(store: &Store, id: UserId, body: UserBody) -> Result<User, Problem> {
     let has = store.user(id).await?;
-    Ok(store.update_user(id, wish(body, &has)?).await?)
+    Ok(store.changing(has.version)?.update_user(id, wish(body, &has)?).await?)
 }
 
 /// What the body changes about a user.

@@ -10,8 +10,11 @@ use actix_web::{
 };
 use serde::Serialize;
 
-use super::error::Problem;
+use super::error::{Code, Problem};
 use crate::store::Expected;
+
+/// How often a change is made anew of what others have left, before it is refused.
+const TRIES: usize = 5;
 
 /// Extractor: the versions that the row may have for a change to be made; any, where nothing is said.
 pub(super) struct IfMatch(pub(super) Expected);
@@ -39,6 +42,23 @@ fn version(tag: &str) -> Option<i64> {
     digits.parse().ok().filter(|version: &i64| version.to_string() == digits)
 }
 
+/// Makes a change that is merged with what the row has, which `change` reads, and writes only while nobody else has
+/// written. Where another server has, it is made anew of what that left, so that neither is lost; but not where the
+/// caller has said which version it is for.
+pub(super) async fn merged<T>(
+    expected: &Expected,
+    change: impl AsyncFn() -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let tries = if *expected == Expected::Any { TRIES } else { 1 };
+    for _ in 1..tries {
+        match change().await {
+            Err(problem) if problem.code() == Code::VersionMismatch => {}
+            done => return done,
+        }
+    }
+    change().await
+}
+
 /// An answer with what stands in a row, and which version of it that is.
 pub(super) fn told(
     mut answer: actix_web::HttpResponseBuilder,
@@ -50,9 +70,12 @@ pub(super) fn told(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use actix_web::test::TestRequest;
 
     use super::*;
+    use crate::store::StoreError;
 
     #[test]
     fn a_version_is_read_as_it_was_told() {
@@ -73,5 +96,30 @@ mod tests {
         for other in ["W/\"7\"", "7", "\"\"", "\"07\"", "\"+7\"", "\"x\"", "", "\"99999999999999999999\""] {
             assert_eq!(read(&[other]), Expected::OneOf(vec![]), "{other}");
         }
+    }
+
+    /// Makes a change that another comes before so many times, and tells how often it was tried.
+    async fn tried(expected: Expected, others: usize) -> (usize, Result<usize, Code>) {
+        let count = Cell::new(0);
+        let change = async || {
+            count.set(count.get() + 1);
+            let stale = StoreError::Stale { version: 2 };
+            if count.get() > others { Ok(count.get()) } else { Err(stale.into()) }
+        };
+        let made = merged(&expected, change).await.map_err(|problem| problem.code());
+        (count.get(), made)
+    }
+
+    #[actix::test]
+    async fn i52_a_change_that_another_came_before_is_made_anew() {
+        assert_eq!(tried(Expected::Any, 0).await, (1, Ok(1)));
+        assert_eq!(tried(Expected::Any, 4).await, (5, Ok(5)));
+        assert_eq!(tried(Expected::Any, 5).await, (5, Err(Code::VersionMismatch)), "not for ever");
+        assert_eq!(tried(Expected::OneOf(vec![1]), 1).await, (1, Err(Code::VersionMismatch)));
+        let fails = async || Err::<(), _>(Problem::internal("another reason"));
+        assert_eq!(
+            merged(&Expected::Any, fails).await.map_err(|problem| problem.code()),
+            Err(Code::Internal)
+        );
     }
 }

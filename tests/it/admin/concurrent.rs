@@ -11,6 +11,7 @@ use crate::admin::house::{TestHouse, on_both};
 on_both! {
     i52_a_change_by_an_old_version_is_refused
     i52_of_two_changes_by_one_version_one_is_made
+    i52_of_changes_at_two_replicas_none_is_lost
     i52_settings_are_changed_by_the_version_that_was_looked_at
     i52_of_settings_changed_at_two_replicas_none_is_lost
     what_is_sent_again_is_answered_again_and_done_once
@@ -82,6 +83,33 @@ async fn i52_of_two_changes_by_one_version_one_is_made(house: TestHouse) {
         let made = replies.iter().filter(|reply| reply.status == 200).count();
         let refused = replies.iter().filter(|reply| reply.status == 412).count();
         assert_eq!((made, refused), (1, 7), "{path}");
+    }
+}
+
+async fn i52_of_changes_at_two_replicas_none_is_lost(house: TestHouse) {
+    let (here, there) = (Api::of(&house).await, Api::of(&house).await);
+    three(&here).await;
+    for (path, whole, one, other) in [
+        ("/api/v1/users/1", "limits", "rpm", "sessions"),
+        ("/api/v1/keys/1", "limits", "rpm", "sessions"),
+        ("/api/v1/providers/1", "limits", "concurrency", "usd_daily"),
+        ("/api/v1/providers/1", "breaker", "failure_threshold", "half_open_successes"),
+        ("/api/v1/providers/1", "timeouts", "connect_ms", "idle_ms"),
+    ] {
+        for at in 1..=8 {
+            let change = |member: &str| json!({whole: {member: at}});
+            let asked = (here.patch(path, change(one)), there.patch(path, change(other)));
+            let (first, second) = futures_util::future::join(asked.0, asked.1).await;
+            for reply in [first, second] {
+                reply.ok(200);
+            }
+            // A change of nothing shows a key too, which has no `GET`.
+            let now = here.patch(path, json!({})).await.ok(200);
+            for member in [one, other] {
+                let has = now[whole][member].to_string();
+                assert_eq!(has.trim_matches('"'), at.to_string(), "{path} {whole}.{member}");
+            }
+        }
     }
 }
 
