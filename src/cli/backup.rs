@@ -1,15 +1,21 @@
 //! `backup`: a copy of the database that a new server can start from, checked before it gets its name.
 
 use std::{
-    env, fs,
-    os::unix::fs::PermissionsExt as _,
+    env, fs, io,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    process::Command,
+    pin::pin,
+    thread,
     time::Duration,
 };
 
 use clap::Args;
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::{
+    process::Command,
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+    time::sleep,
+};
 use tokio_postgres::config::{Host, SslMode};
 
 use super::{
@@ -49,21 +55,46 @@ impl Backup {
         let config = config::load(&self.settings.clone().into())
             .map_err(|error| Failure::new(Exit::No, format!("configuration: {error}")))?;
         let file = &self.file;
-        let draft = draft(file, self.force)?;
-        let made = match &config.store.url {
-            StoreUrl::Sqlite(database) => sqlite(&out, database, &draft).await,
-            StoreUrl::Postgres(url) => postgres(&out, url, &draft).await,
+        // A room of its own: SQLite may put files beside the copy, and nobody else reads in it meanwhile.
+        let room = draft(file, self.force)?;
+        let copy = room.join("copy");
+        // From here on an interrupt is ours: no half backup is left behind.
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        fs::DirBuilder::new().mode(0o700).create(&room)?;
+        let made = tokio::select! {
+            made = make(&out, &config.store.url, &copy) => made,
+            _ = interrupt.recv() => {
+                let text = format!("interrupted: {} is not written", file.display());
+                Err(Failure::new(Exit::Interrupted, text))
+            }
         };
-        if let Err(failure) = made {
-            // Half a backup is worse than none.
-            let _ = fs::remove_file(&draft);
-            return Err(failure);
-        }
-        fs::set_permissions(&draft, fs::Permissions::from_mode(0o600))?;
-        fs::File::open(&draft)?.sync_all()?;
-        fs::rename(&draft, file)?;
+        let kept = made.and_then(|()| Ok(keep(&copy, file)?));
+        clear(&room);
+        kept?;
         tell(&out, &config, file)
     }
+}
+
+async fn make(out: &Output, url: &StoreUrl, copy: &Path) -> Done {
+    match url {
+        StoreUrl::Sqlite(database) => sqlite(out, database, copy).await,
+        StoreUrl::Postgres(url) => postgres(out, url, copy).await,
+    }
+}
+
+/// Gives the copy its name.
+fn keep(copy: &Path, file: &Path) -> io::Result<()> {
+    fs::set_permissions(copy, fs::Permissions::from_mode(0o600))?;
+    fs::File::open(copy)?.sync_all()?;
+    fs::rename(copy, file)
+}
+
+/// Takes the room away with what is in it. It gets another name first: whoever still copies then finds no place where
+/// to begin another file.
+fn clear(room: &Path) {
+    let gone = room.with_added_extension("gone");
+    // What can't be removed is hidden, and not taken for a backup.
+    let _ = fs::rename(room, &gone).and_then(|()| fs::remove_dir_all(&gone));
 }
 
 /// Beside its final place, so that the name only ever means a whole file. Refused where one is there already, unless
@@ -78,35 +109,41 @@ pub(super) fn draft(file: &Path, replace: bool) -> Result<PathBuf, Failure> {
     Ok(draft)
 }
 
-async fn sqlite(out: &Output, database: &Path, draft: &Path) -> Done {
+async fn sqlite(out: &Output, database: &Path, copy: &Path) -> Done {
     let total = fs::metadata(database).map_or(0, |found| found.len());
     let bar = bytes(out, "copying", total);
-    let (from, to) = (database.to_owned(), draft.to_owned());
-    let mut copying = spawn_blocking(move || copy_sqlite(&from, &to));
+    let (from, to) = (database.to_owned(), copy.to_owned());
+    let mut copying = pin!(aside(move || copy_sqlite(&from, &to)));
     let copied = loop {
         tokio::select! {
             copied = &mut copying => break copied,
             () = sleep(Duration::from_millis(100)) => {
-                bar.set_position(fs::metadata(draft).map_or(0, |found| found.len()));
+                bar.set_position(fs::metadata(copy).map_or(0, |found| found.len()));
             }
         }
     };
     bar.finish_and_clear();
-    copied.map_err(|error| Failure::new(Exit::No, error))??;
+    copied??;
     let bar = spinner(out, "checking the copy");
-    let copy = draft.to_owned();
-    let flaws = spawn_blocking(move || check_sqlite(&copy)).await;
+    let copy = copy.to_owned();
+    let flaws = aside(move || check_sqlite(&copy)).await;
     bar.finish_and_clear();
-    let flaws = flaws.map_err(|error| Failure::new(Exit::No, error))??;
-    match flaws.first() {
+    match flaws??.first() {
         None => Ok(()),
         Some(flaw) => Err(Failure::new(Exit::Unwell, format!("the database is damaged: {flaw}"))),
     }
 }
 
-async fn postgres(out: &Output, url: &Secret, draft: &Path) -> Done {
+/// Does what blocks, on a thread that nobody waits for when the process ends.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let (tell, told) = oneshot::channel();
+    thread::Builder::new().spawn(move || drop(tell.send(work())))?;
+    told.await.map_err(|error| Failure::new(Exit::No, error))
+}
+
+async fn postgres(out: &Output, url: &Secret, copy: &Path) -> Done {
     let mut dump = Command::new("pg_dump");
-    dump.args(["--format=custom", "--no-owner", "--no-password", "--file"]).arg(draft);
+    dump.args(["--format=custom", "--no-owner", "--no-password", "--file"]).arg(copy);
     // By way of the environment: a command line can be read by everyone.
     for (name, value) in variables(url)? {
         dump.env(name, value);
@@ -114,15 +151,16 @@ async fn postgres(out: &Output, url: &Secret, draft: &Path) -> Done {
     run(out, "pg_dump", dump).await?;
     // A dump whose list can be read is whole: it stands at its end.
     let mut list = Command::new("pg_restore");
-    list.arg("--list").arg(draft);
+    list.arg("--list").arg(copy);
     run(out, "pg_restore", list).await
 }
 
 async fn run(out: &Output, name: &'static str, mut command: Command) -> Done {
     let bar = spinner(out, &format!("{name} runs"));
-    let ended = spawn_blocking(move || command.output()).await.map_err(|error| Failure::new(Exit::No, error));
+    // Where nobody waits for it any more, it ends as well.
+    let ended = command.kill_on_drop(true).output().await;
     bar.finish_and_clear();
-    let ended = ended?.map_err(|error| {
+    let ended = ended.map_err(|error| {
         Failure::new(
             Exit::No,
             format!("{name}: {error}; it comes with PostgreSQL's client programs (postgresql-client)"),

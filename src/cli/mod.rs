@@ -150,6 +150,7 @@ async fn run(cli: Cli) -> Done {
         // These listen to signals themselves.
         Command::Serve { settings, demo } => process::serve(settings, demo).await,
         Command::Request(export @ request::Request::Export(_)) => export.run(&cli.remote).await,
+        Command::Backup(backup) => backup.run(&cli.remote).await,
         other => tokio::select! {
             done = answer(other, &cli.remote) => done,
             _ = tokio::signal::ctrl_c() => Err(Failure::told(Exit::Interrupted)),

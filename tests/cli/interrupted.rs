@@ -1,15 +1,18 @@
-//! An export that is interrupted: nothing of it stays, neither here nor on the server.
+//! An export or a backup that is interrupted: nothing of it stays, neither here nor on the server.
 
 use std::{
-    fs,
+    env, fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, Stdio},
     sync::mpsc::{Receiver, Sender, channel},
     thread::{self, sleep},
     time::{Duration, Instant},
 };
+
+use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
 
 use crate::house::{Said, TOKEN, command, text};
 
@@ -103,10 +106,18 @@ fn export(server: &Server, file: &Path, more: &[&str]) -> Child {
     export.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn interrupted(export: Child) -> Said {
-    let interrupt = format!("kill -INT {}", export.id());
+fn interrupted(child: Child) -> Said {
+    let interrupt = format!("kill -INT {}", child.id());
     assert!(std::process::Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
-    export.wait_with_output().unwrap().into()
+    child.wait_with_output().unwrap().into()
+}
+
+fn until(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE);
+        sleep(Duration::from_millis(2));
+    }
 }
 
 fn entries(directory: &Path) -> Vec<String> {
@@ -139,12 +150,8 @@ fn an_interrupt_on_the_way_leaves_no_half_file_and_the_one_that_was_there() {
     for asked in ["POST /api/v1/exports", "GET /api/v1/exports/7", "GET /api/v1/exports/7/file"] {
         server.asks(asked);
     }
-    let start = Instant::now();
     let draft = home.path().join(format!(".log.csv.{}", export.id()));
-    while fs::read_to_string(&draft).unwrap_or_default() != "half a line" {
-        assert!(start.elapsed() < PATIENCE, "{:?}", entries(home.path()));
-        sleep(Duration::from_millis(10));
-    }
+    until(|| fs::read_to_string(&draft).unwrap_or_default() == "half a line");
     let said = interrupted(export);
     assert_eq!(said.code, 130, "{said:?}");
     assert_eq!(entries(home.path()), ["log.csv"]);
@@ -164,4 +171,50 @@ fn an_interrupt_while_the_server_is_away_says_what_stays_there() {
     assert!(said.err.contains("the server was not told"), "{said:?}");
     assert!(said.err.contains("DELETE /api/v1/exports/7"), "{said:?}");
     assert!(entries(home.path()).is_empty());
+}
+
+fn backup(environment: &[(&str, &str)], args: &[&str]) -> Child {
+    let mut backup = command(environment, &[&["backup"], args].concat());
+    backup.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn left_nothing(said: &Said, target: &Path, file: &Path) {
+    assert_eq!((said.code, &*said.out), (130, ""), "{said:?}");
+    assert_eq!(said.err, format!("pointsman: interrupted: {} is not written\n", text(file)));
+    assert!(entries(target).is_empty(), "{:?}", entries(target));
+}
+
+#[test]
+fn an_interrupted_copy_of_a_database_leaves_nothing() {
+    let (home, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let database = home.path().join("pointsman.db");
+    // So much that copying and checking it takes a while.
+    let rows = "CREATE TABLE lines (line); WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE \
+                i < 600000) INSERT INTO lines SELECT randomblob(120) FROM n; CREATE INDEX by_line ON lines (line)";
+    SqliteConnection::establish(text(&database)).unwrap().batch_execute(rows).unwrap();
+    let file = target.path().join("copy.db");
+    let backup = backup(&[], &[text(&file), "--data-dir", text(home.path())]);
+    until(|| !entries(target.path()).is_empty());
+    left_nothing(&interrupted(backup), target.path(), &file);
+}
+
+#[test]
+fn an_interrupted_dump_leaves_nothing_and_ends_pg_dump() {
+    let (home, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (dump, pid) = (home.path().join("pg_dump"), home.path().join("pid"));
+    // It writes half, and then takes for ever.
+    let script = format!("#!/bin/sh\nprintf half >\"$5\"\necho $$ >{}\nexec sleep 600\n", text(&pid));
+    fs::write(&dump, script).unwrap();
+    fs::set_permissions(&dump, fs::Permissions::from_mode(0o700)).unwrap();
+    let path = format!("{}:{}", text(home.path()), env::var("PATH").unwrap());
+    let file = target.path().join("copy.dump");
+    let args =
+        [text(&file), "--data-dir", text(home.path()), "--database-url", "postgres://nobody@127.0.0.1/none"];
+    let backup = backup(&[("PATH", &path)], &args);
+    until(|| fs::read_to_string(&pid).is_ok_and(|pid| pid.ends_with('\n')));
+    left_nothing(&interrupted(backup), target.path(), &file);
+    let pid = fs::read_to_string(&pid).unwrap();
+    // Nothing runs there, or only its name is left for somebody to fetch.
+    let runs = || fs::read(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| !line.is_empty());
+    until(|| !runs());
 }
