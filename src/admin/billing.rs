@@ -7,11 +7,15 @@ use super::{
     author::Signed,
     body::{Body, body},
     change,
+    error::Problem,
     prices::MAX_FEE_USD,
     values::Amount,
-    versions::{IfMatch, told},
+    versions::{IfMatch, merged, told},
 };
-use crate::current::billing::{BILLING, BilledModel, Billing, WhenUnpriced};
+use crate::{
+    current::billing::{BILLING, BilledModel, Billing, WhenUnpriced},
+    store::Store,
+};
 
 body! {
     /// What to change; `null` brings back the default.
@@ -38,22 +42,24 @@ pub(super) async fn update(
     IfMatch(expected): IfMatch,
     Body(body): Body<BillingBody>,
 ) -> Answer {
-    let store = admin.store.signed(by).expecting(expected);
-    let write = async move {
-        let (version, before) = store.setting_with_version::<Billing>(BILLING).await?;
-        let before = before.unwrap_or_default();
-        let usual = Billing::default();
-        let after = Billing {
-            model: body.model.onto(before.model, usual.model),
-            unpriced: body.unpriced.onto(before.unpriced, usual.unpriced),
-            unpriced_reservation_usd: body
-                .unpriced_reservation_usd
-                .onto(Amount(before.unpriced_reservation_usd), Amount(usual.unpriced_reservation_usd))
-                .0,
-        };
-        let version = store.changing(version)?.put_setting(BILLING, &after).await?;
-        Ok((version, after))
-    };
+    let store = admin.store.signed(by).expecting(expected.clone());
+    let write = async move { merged(&expected, async || apply(&store, body.clone()).await).await };
     let (version, after) = change(admin, Topic::Prices, write).await?;
     Ok(told(HttpResponse::Ok(), version, &after))
+}
+
+/// Changes the terms. They are read here, so none is changed where another change came between.
+async fn apply(store: &Store, body: BillingBody) -> Result<(i64, Billing), Problem> {
+    let (version, before) = store.setting_with_version::<Billing>(BILLING).await?;
+    let (before, usual) = (before.unwrap_or_default(), Billing::default());
+    let after = Billing {
+        model: body.model.onto(before.model, usual.model),
+        unpriced: body.unpriced.onto(before.unpriced, usual.unpriced),
+        unpriced_reservation_usd: body
+            .unpriced_reservation_usd
+            .onto(Amount(before.unpriced_reservation_usd), Amount(usual.unpriced_reservation_usd))
+            .0,
+    };
+    let version = store.changing(version)?.put_setting(BILLING, &after).await?;
+    Ok((version, after))
 }

@@ -15,7 +15,7 @@ use super::{
     schema::view,
     times::{Zone, weekday},
     values::{Count, Whole},
-    versions::{IfMatch, told},
+    versions::{IfMatch, merged, told},
 };
 use crate::store::{MoneyRefusal, Store, SystemSettings, Waiting};
 
@@ -91,8 +91,8 @@ pub(super) async fn update(
     IfMatch(expected): IfMatch,
     Body(body): Body<SettingsBody>,
 ) -> Answer {
-    let store = admin.store.signed(by).expecting(expected);
-    let write = async move { apply(&store, body).await };
+    let store = admin.store.signed(by).expecting(expected.clone());
+    let write = async move { merged(&expected, async || apply(&store, body.clone()).await).await };
     let (version, changed) = change(admin.clone(), Topic::Settings, write).await?;
     Ok(told(HttpResponse::Ok(), version, &view(&admin, &changed)))
 }
