@@ -81,7 +81,7 @@ impl Rooms {
             current: Arc::clone(&current),
             recorder: recorder.clone(),
             events: events.clone(),
-            tracer,
+            tracer: tracer.clone(),
             drain: drain.clone(),
             max_body_bytes: config.server.max_body_bytes,
             trusted_proxies: config.server.trusted_proxies.clone(),
@@ -95,7 +95,7 @@ impl Rooms {
             recorder: recorder.clone(),
             drain: drain.clone(),
         }));
-        let metrics = Data::new(Metrics::new(meters, ops.clone()));
+        let metrics = Data::new(Metrics::new(meters, ops.clone(), tracer.clone()));
         let watch = Watch::new(events::Parts {
             events: events.clone(),
             gateway: gateway.clone(),

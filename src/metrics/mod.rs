@@ -23,7 +23,7 @@ use actix_web::{
 use prometheus::{Encoder, TEXT_FORMAT, TextEncoder, process_collector::ProcessCollector};
 
 use self::{meters::Meters, picture::Found, totals::Totals};
-use crate::{logging, ops::Ops};
+use crate::{logging, ops::Ops, traces::Tracer};
 
 /// Where they are asked for, on the main port and on one of their own.
 pub const PATH: &str = "/metrics";
@@ -32,18 +32,19 @@ pub const PATH: &str = "/metrics";
 pub struct Metrics {
     meters: Arc<Meters>,
     ops: Data<Ops>,
+    tracer: Tracer,
     totals: Arc<Mutex<Totals>>,
     /// Two at once would ask everybody twice for the same.
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
 impl Metrics {
-    /// Shows what `meters` count and `ops` sees.
+    /// Shows what `meters` count, `ops` sees and becomes of traces.
     #[must_use]
-    pub fn new(meters: Arc<Meters>, ops: Data<Ops>) -> Self {
+    pub fn new(meters: Arc<Meters>, ops: Data<Ops>, tracer: Tracer) -> Self {
         let process = meters.registry().register(Box::new(ProcessCollector::for_self()));
         process.expect("nobody else tells of the process");
-        Self { meters, ops, totals: Arc::default(), one_at_a_time: tokio::sync::Mutex::new(()) }
+        Self { meters, ops, tracer, totals: Arc::default(), one_at_a_time: tokio::sync::Mutex::new(()) }
     }
 
     /// All metrics in Prometheus' text format.
@@ -52,7 +53,7 @@ impl Metrics {
     /// When the text can't be written, which would be a fault of ours.
     async fn scrape(&self) -> Result<Vec<u8>, String> {
         let _turn = self.one_at_a_time.lock().await;
-        let found = self.ops.found().await;
+        let found = Found { traces: self.tracer.counts(), ..self.ops.found().await };
         let (registry, totals) = (self.meters.registry().clone(), Arc::clone(&self.totals));
         let written = web::block(move || {
             let mut families = registry.gather();
@@ -76,6 +77,7 @@ impl Ops {
             pools: self.pools(),
             unpriced: self.unpriced(),
             panics: logging::panics(),
+            traces: None,
         }
     }
 }

@@ -206,6 +206,8 @@ metrics! {
         "1 while it ends and takes nothing new.";
     UNPRICED_REQUESTS: Counter, "pointsman_unpriced_requests_total", [],
         "Requests that were served though nobody knows what they cost.";
+    TRACES: Counter, "pointsman_traces_total", ["outcome"],
+        "Traces of requests that were exported, dropped since too many waited, or failed at the collector; where any are made.";
     BUILD_INFO: Gauge, "pointsman_build_info", ["version", "store"],
         "1, with the version and the kind of database.";
 

@@ -14,6 +14,7 @@ use crate::{
     journal::recorder::RecorderSnapshot,
     ops::{Degraded, Look},
     store::PoolState,
+    traces::TraceCounts,
 };
 
 /// What a scrape has found.
@@ -24,6 +25,8 @@ pub(super) struct Found {
     pub(super) pools: Vec<PoolState>,
     pub(super) unpriced: u64,
     pub(super) panics: u64,
+    /// None where none are made.
+    pub(super) traces: Option<TraceCounts>,
 }
 
 type Samples = Vec<(Vec<String>, f64)>;
@@ -151,6 +154,10 @@ fn house(found: &Found) -> Vec<MetricFamily> {
     let degraded = &found.look.degraded;
     let modes = Degraded::ALL.into_iter();
     let modes = modes.map(|mode| (vec![mode.name().to_owned()], truth(degraded.contains(&mode))));
+    let traces = found.traces.into_iter().flat_map(|TraceCounts { exported, dropped, failed }| {
+        [("exported", exported), ("dropped", dropped), ("failed", failed)]
+            .map(|(outcome, count)| (vec![outcome.to_owned()], count as f64))
+    });
     let build = vec![env!("CARGO_PKG_VERSION").to_owned(), found.store_kind.to_owned()];
     vec![
         one(&names::PANICS, found.panics as f64),
@@ -158,6 +165,7 @@ fn house(found: &Found) -> Vec<MetricFamily> {
         make::family(&names::POOL_CONNECTIONS, connections),
         make::family(&names::POOL_LIMIT, limits),
         make::family(&names::DEGRADED, modes),
+        make::family(&names::TRACES, traces),
         one(&names::DRAINING, truth(found.draining)),
         one(&names::UNPRICED_REQUESTS, found.unpriced as f64),
         make::family(&names::BUILD_INFO, [(build, 1.0)]),

@@ -260,6 +260,7 @@ async fn a_collector_that_hangs_costs_traces_and_no_request() {
             "[traces]\nendpoint = \"http://{}\"\nqueue = 2\ndelay_ms = 1\ntimeout_ms = 600000\n",
             hanging.address
         );
+        setup.metrics_listener = true;
     })
     .await;
     house.ask(asking()).await;
@@ -273,5 +274,13 @@ async fn a_collector_that_hangs_costs_traces_and_no_request() {
     }
     house.rows().await;
     assert_eq!(house.tracer.counts().unwrap().dropped, 3, "two of five wait");
+    let url = format!("http://{}/metrics", house.metrics_address.unwrap());
+    let scraped = awc::Client::default().get(url).send().await.unwrap().body().limit(4 << 20).await.unwrap();
+    let scraped = String::from_utf8(scraped.to_vec()).unwrap();
+    for line in
+        ["pointsman_traces_total{outcome=\"dropped\"} 3", "pointsman_traces_total{outcome=\"failed\"} 0"]
+    {
+        assert!(scraped.contains(line), "{scraped}");
+    }
     house.close().await;
 }

@@ -33,6 +33,7 @@ use pointsman::{
         ticket::Tickets,
     },
     store::{NewKey, NewUser, Role, Store},
+    traces::Tracer,
     upstream::{self, fetch::Fetch},
 };
 use tempfile::TempDir;
@@ -188,7 +189,7 @@ impl TestHouse {
 
     /// What shows the metrics of this house.
     pub(crate) fn metrics(&self) -> Data<Metrics> {
-        Data::new(Metrics::new(Arc::default(), self.ops()))
+        Data::new(Metrics::new(Arc::default(), self.ops(), Tracer::default()))
     }
 
     /// What tells how this house is.
