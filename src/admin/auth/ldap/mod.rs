@@ -52,6 +52,6 @@ pub(super) async fn by_directory(
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         let detail = "the directory does not answer as it should; try again later";
-        Self::new(Code::SignInProviderFailed, detail).because(fault)
+        Self::new(Code::SignInProviderFailed, detail).because(format!("the directory {fault}"))
     }
 }
