@@ -9,7 +9,7 @@ use super::{desk::Desk, exit::Failure};
 /// Parameters of a question.
 pub(super) type Query = Vec<(&'static str, String)>;
 
-/// Whose requests.
+/// Whose requests, and of which sort.
 #[derive(Debug, Args)]
 pub(super) struct Whose {
     /// Of this user: id or name.
@@ -27,6 +27,12 @@ pub(super) struct Whose {
     /// With this program, as in claude-cli.
     #[arg(long)]
     client: Option<String>,
+    /// That spoke this format.
+    #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)))]
+    wire_format: Option<String>,
+    /// That asked for this.
+    #[arg(long, value_parser = PossibleValuesParser::new(Operation::ALL.map(Operation::name)))]
+    operation: Option<String>,
 }
 
 /// Which requests.
@@ -43,12 +49,6 @@ pub(super) struct Filter {
     /// That went so.
     #[arg(long)]
     class: Option<Class>,
-    /// That spoke this format.
-    #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)))]
-    wire_format: Option<String>,
-    /// That asked for this.
-    #[arg(long, value_parser = PossibleValuesParser::new(Operation::ALL.map(Operation::name)))]
-    operation: Option<String>,
     /// That took so many attempts or more.
     #[arg(long, value_name = "COUNT")]
     min_attempts: Option<u32>,
@@ -97,6 +97,8 @@ impl Whose {
         }
         query.extend(self.model.clone().map(|model| ("model", model)));
         query.extend(self.client.clone().map(|client| ("client", client)));
+        query.extend(self.wire_format.clone().map(|format| ("wire_format", format)));
+        query.extend(self.operation.clone().map(|operation| ("operation", operation)));
         Ok(query)
     }
 }
@@ -108,8 +110,6 @@ impl Filter {
         query.extend(self.status.map(|status| ("status", status.to_string())));
         query.extend(self.not_status.map(|status| ("not_status", status.to_string())));
         query.extend(chosen("class", self.class));
-        query.extend(self.wire_format.clone().map(|format| ("wire_format", format)));
-        query.extend(self.operation.clone().map(|operation| ("operation", operation)));
         query.extend(self.min_attempts.map(|least| ("min_attempts", least.to_string())));
         query.extend(self.session.clone().map(|session| ("session", session)));
         query.extend(self.min_cost_usd.clone().map(|cost| ("min_cost_usd", cost)));

@@ -116,6 +116,11 @@ fn the_log_is_narrowed_alike_in_a_list_in_totals_and_in_a_file() {
     }
     let all: Vec<_> = pairs.iter().flat_map(|(with, _)| *with).collect();
     assert_eq!(found(&all), 1);
+    for (format, requests) in [("anthropic", 1), ("gemini", 0)] {
+        let told = house.must(&["stats", "show", "--by", "operation", "--wire-format", format, "-o", "json"]);
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["total"]["requests"], json!(requests), "{format}");
+    }
     let unknown = house.ask(&["request", "ls", "--wire-format", "bedrock"]);
     assert!(
         unknown.code == 2 && unknown.err.contains("anthropic, openai_chat, openai_responses, gemini"),
