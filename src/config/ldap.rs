@@ -119,6 +119,9 @@ impl Filter {
 }
 
 pub(super) fn meant(typed: &Typed) -> Result<Option<LdapSettings>, ConfigError> {
+    if !typed.truth(ENABLED)? {
+        return Ok(None);
+    }
     let given = |key: &'static str| typed.get(key).map(str::trim).filter(|text| !text.is_empty());
     let text =
         |key| given(key).map(str::to_owned).ok_or_else(|| typed.wrong(key, "must not be empty".to_owned()));
@@ -135,7 +138,7 @@ pub(super) fn meant(typed: &Typed) -> Result<Option<LdapSettings>, ConfigError> 
     let filter =
         |key, text, places: &[&str]| Filter::parse(text, places).map_err(|why| typed.wrong(key, why));
     let roles = ROLES.iter().filter_map(|(key, role)| Some((*key, *role, given(key)?)));
-    let settings = LdapSettings {
+    Ok(Some(LdapSettings {
         url,
         plain,
         ca_file: given(CA_FILE).map(PathBuf::from),
@@ -152,8 +155,7 @@ pub(super) fn meant(typed: &Typed) -> Result<Option<LdapSettings>, ConfigError> 
         create_users: typed.truth(CREATE_USERS)?,
         label: text(LABEL)?,
         timeout: Duration::from_millis(typed.number(TIMEOUT_MS, 100, 60_000)?),
-    };
-    Ok(typed.truth(ENABLED)?.then_some(settings))
+    }))
 }
 
 /// Who looks people up. An empty password would sign in nobody, which many servers take for anybody.

@@ -83,8 +83,9 @@ fn a_directory_to_sign_in_with_is_set_up_whole_or_not_at_all() {
     let with_password =
         with_ldap("LDAP_BIND_DN", "cn=reader").env("LDAP_BIND_PASSWORD", "canary").load().unwrap();
     assert!(!format!("{with_password:?}").contains("canary"), "it is a secret");
-    // As the environments of others have it: all set, and off.
-    assert!(with_ldap("LDAP_ENABLED", "false").load().unwrap().ldap.is_none());
+    // As the environments of others have it: set, if not well, and off.
+    let off = with_ldap("LDAP_ENABLED", "false").env("LDAP_SEARCH_FILTER", "uid");
+    assert!(off.load().unwrap().ldap.is_none());
     let warnings = with_ldap("LDAP_TLS_REJECT_UNAUTHORIZED", "false").load().unwrap().warnings;
     assert_eq!(warnings, ["LDAP_TLS_REJECT_UNAUTHORIZED is set but has no effect in this version"]);
 }
@@ -108,6 +109,7 @@ fn what_is_wrong_with_a_directory_to_sign_in_with_is_said_by_name() {
         ("LDAP_SEARCH_FILTER", "(uid={{username}}", "ldap.filter: is no search filter"),
         ("LDAP_ADMIN_FILTER", "(cn=bosses)", "ldap.admin_filter: must hold {{username}} or {{dn}}"),
         ("LDAP_AUDITOR_FILTER", "((member={{dn}})", "ldap.auditor_filter: is no search filter"),
+        ("LDAP_ENABLED", "perhaps", "ldap.enabled: must be true or false"),
         ("LDAP_TIMEOUT", "0", "ldap.timeout_ms: must be a whole number from 100 to 60000"),
     ] {
         let error = with_ldap(name, value).error();
