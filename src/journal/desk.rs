@@ -9,7 +9,7 @@
 
 use std::{
     cell::RefCell,
-    fs::{self, DirBuilder, File},
+    fs::{DirBuilder, File},
     io,
     os::unix::fs::DirBuilderExt as _,
     path::PathBuf,
@@ -29,7 +29,7 @@ use super::{
     queue::{Entry, Queue},
     record::Record,
     replay,
-    segments::{Place, Segments},
+    segments::{Place, Segments, delete},
     settings::{self, JournalError, JournalSettings, NoRoom, Sync},
     syncer::Syncer,
 };
@@ -238,9 +238,7 @@ impl<Q: Send + 'static> Desk<Q> {
         drop(tray);
         for path in unneeded {
             fault::point("before-segment-delete");
-            if let Err(error) = fs::remove_file(&path) {
-                log::warn!("journal: cannot delete {}: {error}", path.display());
-            }
+            delete(&path);
         }
     }
 

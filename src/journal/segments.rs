@@ -283,10 +283,7 @@ impl Drop for Segments {
     fn drop(&mut self) {
         if self.is_unneeded() {
             for segment in &self.row {
-                let path = path(&self.directory, segment.number);
-                if let Err(error) = std::fs::remove_file(&path) {
-                    log::warn!("journal: cannot delete {}: {error}", path.display());
-                }
+                delete(&path(&self.directory, segment.number));
             }
         }
     }
@@ -294,6 +291,16 @@ impl Drop for Segments {
 
 fn fresh(number: u64) -> Segment {
     Segment { number, bytes: 0, last_final: None, open: 0 }
+}
+
+/// Deletes the file of a segment. One that is gone already, as with the whole directory of a demo, is as it should be.
+pub(super) fn delete(path: &Path) {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            log::warn!("journal: cannot delete {}: {error}", path.display());
+        }
+        _ => {}
+    }
 }
 
 /// The file of a segment.
