@@ -206,7 +206,7 @@ async fn what_is_described_as_a_parameter_is_known_and_nothing_else() {
 }
 
 #[actix::test]
-async fn the_reference_is_a_page_that_runs_nothing_of_others() {
+async fn c12_the_reference_is_a_page_that_runs_nothing_of_others() {
     let house = TestHouse::on_sqlite().await;
     let api = Api::of(&house).await;
     for (query, title) in [("", "Admin API"), ("?lang=zh", "管理 API")] {

@@ -86,7 +86,7 @@ async fn c19_a_user_who_is_disabled_or_expired_gets_no_session() {
 }
 
 #[actix::test]
-async fn c25_a_person_is_shown_a_page_that_tells_nothing_of_what_came() {
+async fn c12_c25_a_person_is_shown_a_page_that_tells_nothing_of_what_came() {
     let house = TestHouse::on_sqlite().await;
     let provider = Provider::start(Key::ec("one")).await;
     let api = set_up(&house, &provider, &[]).await;
