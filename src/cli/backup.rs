@@ -10,12 +10,7 @@ use std::{
 };
 
 use clap::Args;
-use tokio::{
-    process::Command,
-    signal::unix::{SignalKind, signal},
-    sync::oneshot,
-    time::sleep,
-};
+use tokio::{process::Command, sync::oneshot, time::sleep};
 use tokio_postgres::config::{Host, SslMode};
 
 use super::{
@@ -24,6 +19,7 @@ use super::{
     process_args::SettingsArgs,
     progress::{bytes, spinner},
     remote::Remote,
+    stop::Stop,
 };
 use crate::{
     config::{self, Config, Secret, secrets::KeySource, store::StoreUrl},
@@ -59,11 +55,11 @@ impl Backup {
         let room = draft(file, self.force)?;
         let copy = room.join("copy");
         // From here on an interrupt is ours: no half backup is left behind.
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut stop = Stop::listen()?;
         fs::DirBuilder::new().mode(0o700).create(&room)?;
         let made = tokio::select! {
             made = make(&out, &config.store.url, &copy) => made,
-            _ = interrupt.recv() => {
+            () = stop.asked() => {
                 let text = format!("interrupted: {} is not written", file.display());
                 Err(Failure::new(Exit::Interrupted, text))
             }

@@ -12,10 +12,7 @@ use awc::http::Method;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 use super::{
     backup::draft,
@@ -23,6 +20,7 @@ use super::{
     exit::{Done, Exit, Failure},
     filters::{Filter, Period, members},
     progress,
+    stop::Stop,
 };
 
 /// How often is looked how far it is.
@@ -72,13 +70,13 @@ impl Export {
         let draft = draft(&self.file, self.force)?;
         let order = self.order(desk).await?;
         // From here on an interrupt is ours: what runs on the server is not left behind.
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut stop = Stop::listen()?;
         let body = serde_json::to_vec(&order).map_err(|error| Failure::new(Exit::No, error))?;
         let ordered = desk.send(Method::POST, "/exports", Some(body.into())).await?;
         let path = format!("/exports/{}", view(&ordered.body)?.id);
         let fetched = tokio::select! {
             fetched = fetch(desk, &path, &draft) => fetched,
-            _ = interrupt.recv() => Err(Failure::told(Exit::Interrupted)),
+            () = stop.asked() => Err(Failure::told(Exit::Interrupted)),
         };
         let kept = fetched.and_then(|done| {
             fs::rename(&draft, &self.file)?;
@@ -87,7 +85,7 @@ impl Export {
         let is_gone = tokio::select! {
             is_gone = forget(desk, &path) => is_gone,
             // Who interrupts twice does not want to wait for the server either.
-            _ = interrupt.recv() => false,
+            () = stop.asked() => false,
         };
         match kept {
             Ok(done) => desk

@@ -36,6 +36,7 @@ mod session;
 mod settings;
 mod stats;
 mod status;
+mod stop;
 mod table;
 mod tail;
 mod trash;

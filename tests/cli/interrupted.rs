@@ -107,8 +107,13 @@ fn export(server: &Server, file: &Path, more: &[&str]) -> Child {
 }
 
 fn interrupted(child: Child) -> Said {
-    let interrupt = format!("kill -INT {}", child.id());
-    assert!(std::process::Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
+    ended("INT", child)
+}
+
+/// By that signal.
+fn ended(signal: &str, child: Child) -> Said {
+    let kill = format!("kill -{signal} {}", child.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     child.wait_with_output().unwrap().into()
 }
 
@@ -126,19 +131,22 @@ fn entries(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn an_interrupt_cancels_what_the_server_is_writing() {
-    let (home, server) = (tempfile::tempdir().unwrap(), Server::open(Stage::Writing));
-    let file = home.path().join("log.csv");
-    let export = export(&server, &file, &[]);
-    server.asks("POST /api/v1/exports");
-    server.asks("GET /api/v1/exports/7");
-    let said = interrupted(export);
-    assert_eq!((said.code, &*said.out), (130, ""));
-    let told = format!("interrupted: {} is not written, and nothing of it stays on the server", text(&file));
-    assert_eq!(said.err, format!("pointsman: {told}\n"));
-    let last: Vec<_> = server.asked.try_iter().filter(|asked| asked.starts_with("DELETE")).collect();
-    assert_eq!(last, ["DELETE /api/v1/exports/7"; 2], "cancelled, and then removed");
-    assert!(entries(home.path()).is_empty());
+fn whatever_ends_it_cancels_what_the_server_is_writing() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let (home, server) = (tempfile::tempdir().unwrap(), Server::open(Stage::Writing));
+        let file = home.path().join("log.csv");
+        let export = export(&server, &file, &[]);
+        server.asks("POST /api/v1/exports");
+        server.asks("GET /api/v1/exports/7");
+        let said = ended(signal, export);
+        assert_eq!((said.code, &*said.out), (130, ""), "{signal}");
+        let told =
+            format!("interrupted: {} is not written, and nothing of it stays on the server", text(&file));
+        assert_eq!(said.err, format!("pointsman: {told}\n"), "{signal}");
+        let last: Vec<_> = server.asked.try_iter().filter(|asked| asked.starts_with("DELETE")).collect();
+        assert_eq!(last, ["DELETE /api/v1/exports/7"; 2], "cancelled, and then removed");
+        assert!(entries(home.path()).is_empty(), "{signal}");
+    }
 }
 
 #[test]
@@ -212,7 +220,7 @@ fn an_interrupted_dump_leaves_nothing_and_ends_pg_dump() {
         [text(&file), "--data-dir", text(home.path()), "--database-url", "postgres://nobody@127.0.0.1/none"];
     let backup = backup(&[("PATH", &path)], &args);
     until(|| fs::read_to_string(&pid).is_ok_and(|pid| pid.ends_with('\n')));
-    left_nothing(&interrupted(backup), target.path(), &file);
+    left_nothing(&ended("TERM", backup), target.path(), &file);
     let pid = fs::read_to_string(&pid).unwrap();
     // Nothing runs there, or only its name is left for somebody to fetch.
     let runs = || fs::read(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| !line.is_empty());
