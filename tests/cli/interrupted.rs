@@ -54,7 +54,7 @@ fn serve(listener: &TcpListener, stage: Stage, tell: &Sender<String>) {
     let mut hangs = Vec::new();
     loop {
         let (mut socket, _) = listener.accept().unwrap();
-        let asked = read(&socket);
+        let Some(asked) = read(&socket) else { continue };
         if tell.send(asked.clone()).is_err() {
             return;
         }
@@ -70,7 +70,8 @@ fn serve(listener: &TcpListener, stage: Stage, tell: &Sender<String>) {
             (_, "/api/v1/exports/7/file") => (head, "half a line"),
             _ => (head, &*view),
         };
-        write!(socket, "{head}{body}").unwrap();
+        // Whoever was interrupted while it asked has hung up.
+        let _ = write!(socket, "{head}{body}");
         if asked.ends_with("/file") {
             hangs.push(socket);
         }
@@ -80,14 +81,14 @@ fn serve(listener: &TcpListener, stage: Stage, tell: &Sender<String>) {
     }
 }
 
-/// Method and path of a request, which is read to its end.
-fn read(socket: &TcpStream) -> String {
+/// Method and path of a request, which is read to its end; none where somebody was ended before it was sent.
+fn read(socket: &TcpStream) -> Option<String> {
     let mut lines = BufReader::new(socket);
     let (mut first, mut length) = (String::new(), 0);
-    lines.read_line(&mut first).unwrap();
+    lines.read_line(&mut first).ok()?;
     loop {
         let mut line = String::new();
-        lines.read_line(&mut line).unwrap();
+        lines.read_line(&mut line).ok()?;
         let line = line.trim().to_ascii_lowercase();
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
@@ -96,8 +97,8 @@ fn read(socket: &TcpStream) -> String {
             break;
         }
     }
-    lines.take(length).read_to_end(&mut Vec::new()).unwrap();
-    first.rsplit_once(' ').unwrap().0.to_owned()
+    lines.take(length).read_to_end(&mut Vec::new()).ok()?;
+    Some(first.rsplit_once(' ')?.0.to_owned())
 }
 
 fn export(server: &Server, file: &Path, more: &[&str]) -> Child {
