@@ -240,8 +240,6 @@ fn take_limit(query: &mut Query) -> usize {
     query.take_within("limit", 1..=MOST_SUBJECTS, SUBJECTS)
 }
 
-const BY: &str = "user, key, provider, model, client, wire_format or operation";
-
 fn take_of(query: &mut Query) -> UsageOf {
     let id = "a number";
     UsageOf {
@@ -271,7 +269,7 @@ fn narrow(of: &mut UsageOf, me: &Principal) -> bool {
 
 /// `GET /api/v1/statistics`; to who may not look at everything, of what is the principal's own.
 pub(super) async fn statistics(admin: Data<Admin>, me: Principal, mut query: Query) -> Answer {
-    let by = query.take("by", BY).unwrap_or(Facet::User);
+    let by = query.take_named("by", Facet::ALL, Facet::name).unwrap_or(Facet::User);
     let bucket = query.take("bucket", Bucket::EXPECTED).unwrap_or(Bucket::Day);
     let span = take_span(&mut query, bucket)?;
     let (mut of, limit) = (take_of(&mut query), take_limit(&mut query));
@@ -339,7 +337,7 @@ pub(super) fn take_span(query: &mut Query, bucket: Bucket) -> Result<Period, Pro
 
 /// `GET /api/v1/leaderboard`.
 pub(super) async fn leaderboard(admin: Data<Admin>, mut query: Query) -> Answer {
-    let by = query.take("by", BY).unwrap_or(Facet::User);
+    let by = query.take_named("by", Facet::ALL, Facet::name).unwrap_or(Facet::User);
     let sort = query.take("sort", "cost, requests or tokens").unwrap_or(Rank::Cost);
     let wanted = query.take_text("period").unwrap_or_else(|| "day".to_owned());
     let period = match wanted.as_str() {

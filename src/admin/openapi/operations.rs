@@ -19,7 +19,7 @@ use super::super::{
 use crate::{
     current::billing::Billing,
     metrics,
-    store::{By, Order, RequestClass, RequestCursor, Role, Status},
+    store::{By, Facet, Order, RequestClass, RequestCursor, Role, Status},
 };
 use actors::provider::card::Kind;
 use protocol::{Format, Operation};
@@ -191,7 +191,7 @@ fn kinds() -> Value {
 }
 
 fn facets() -> Value {
-    names(&["user", "key", "provider", "model", "client", "wire_format", "operation"])
+    names(&Facet::ALL.iter().map(|facet| facet.name()).collect::<Vec<_>>())
 }
 
 fn buckets() -> Value {
@@ -318,7 +318,7 @@ pub(super) fn all() -> Vec<Told> {
             .by("model", text()).by("client", text()).by("wire_format", names(&Format::ALL.map(Format::name)))
             .by("operation", names(&Operation::ALL.map(Operation::name))).by("limit", few())
             .gives::<statistics::StatisticsView>(),
-        told(statistics::leaderboard, "Rank users, keys, providers, models or clients").by("by", facets())
+        told(statistics::leaderboard, "Rank users, keys, providers or whatever requests are told by").by("by", facets())
             .by("sort", names(&["cost", "requests", "tokens"])).by("period", names(&["day", "week", "month", "all"]))
             .by("limit", few()).gives::<statistics::LeaderboardView>(),
         told(overview::overview, "Show what is going on, and today against yesterday").gives::<overview::OverviewView>(),
