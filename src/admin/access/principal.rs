@@ -59,6 +59,11 @@ impl Principal {
             session: None,
         }
     }
+
+    /// A user who has just signed in, in that way.
+    pub(in crate::admin) fn of_user(id: UserId, role: Role, name: String, way: Way) -> Self {
+        Self { role, user: Some(id), key: None, read_only: false, name: name.into(), way, session: None }
+    }
 }
 
 impl FromRequest for Principal {

@@ -49,27 +49,13 @@ impl Over {
     }
 }
 
-/// Digests of what one signs in with, as it is now.
-struct Secrets {
-    token: Digest,
-    password: Option<Digest>,
-    /// Of the provider's name.
-    provider: Option<Digest>,
-    /// Of which directory it is.
-    directory: Option<Digest>,
-}
-
 /// Who comes with the token of a session.
 pub(super) async fn holder(admin: &Admin, token: &str) -> Result<Principal, Problem> {
     let over = || nobody("the session is over; sign in again");
     let standing = admin.store.console_session(&admin.sessions.digest(token)).await?;
     let standing = standing.ok_or_else(over)?;
     let (now, session) = (admin.wall_now(), &standing.session);
-    let password = standing.password.as_deref().map(|hash| admin.sessions.proof(hash));
-    let provider = admin.oidc.as_ref().map(|oidc| admin.sessions.proof(oidc.issuer()));
-    let directory = admin.directory.as_ref().map(|directory| admin.sessions.proof(&directory.mark()));
-    let secrets = Secrets { token: *admin.token.known_by(), password, provider, directory };
-    if let Err(why) = judge(&standing, now, admin.console.session_idle, &secrets) {
+    if let Err(why) = judge(&standing, now, admin.console.session_idle, rests_on(admin, &standing)) {
         // It opens nothing whether it is removed or not; another request may have done so.
         let nobody = Author { who: "nobody".into(), address: None };
         let _ = admin.store.signed(nobody).end_console_session(session.id, why.name()).await;
@@ -81,8 +67,26 @@ pub(super) async fn holder(admin: &Admin, token: &str) -> Result<Principal, Prob
     Ok(principal(standing, admin.sessions.csrf(token)))
 }
 
-/// Whether what was true at the sign-in still is.
-fn judge(standing: &Standing, now: DateTime<Utc>, idle: Duration, secrets: &Secrets) -> Result<(), Over> {
+/// A digest of what one would sign in with now in the way of that session: of the admin token, the stored
+/// password, the provider's name, or which directory it is. An api key is looked at itself.
+fn rests_on(admin: &Admin, standing: &Standing) -> Option<Digest> {
+    let proof = |text: &str| admin.sessions.proof(text);
+    match standing.session.way {
+        Way::AdminToken => Some(*admin.token.known_by()),
+        Way::ApiKey => None,
+        Way::Password => standing.password.as_deref().map(proof),
+        Way::Oidc => admin.oidc.as_ref().map(|provider| proof(provider.issuer())),
+        Way::Ldap => admin.directory.as_ref().map(|directory| proof(&directory.mark())),
+    }
+}
+
+/// Whether what was true at the sign-in still is, `rests_on` among it.
+fn judge(
+    standing: &Standing,
+    now: DateTime<Utc>,
+    idle: Duration,
+    rests_on: Option<Digest>,
+) -> Result<(), Over> {
     let Standing { session, proof, owner, key, .. } = standing;
     let when = |over: bool, why: Over| if over { Err(why) } else { Ok(()) };
     let past = |end: Option<DateTime<Utc>>| end.is_some_and(|end| now >= end);
@@ -100,11 +104,10 @@ fn judge(standing: &Standing, now: DateTime<Utc>, idle: Duration, secrets: &Secr
         when(key.web_login == session.read_only, Over::KeyRightsChanged)?;
     }
     let counts = match session.way {
-        Way::AdminToken => proof.is_some_and(|proof| proof.matches(&secrets.token)),
         Way::ApiKey => key.is_some() && owner.is_some(),
-        Way::Password => proof.zip(secrets.password).is_some_and(|(then, now)| then.matches(&now)),
-        Way::Oidc => proof.zip(secrets.provider).is_some_and(|(then, now)| then.matches(&now)),
-        Way::Ldap => proof.zip(secrets.directory).is_some_and(|(then, now)| then.matches(&now)),
+        Way::AdminToken | Way::Password | Way::Oidc | Way::Ldap => {
+            proof.zip(rests_on).is_some_and(|(then, now)| then.matches(&now))
+        }
     };
     when(!counts, Over::SecretChanged)
 }
@@ -193,10 +196,10 @@ mod tests {
     }
 
     fn judged(standing: &Standing, minute: i64) -> Result<(), Over> {
-        let password = standing.owner.is_some().then(|| digest("now"));
-        let elsewhere = Some(digest("now"));
-        let secrets = Secrets { token: digest("now"), password, provider: elsewhere, directory: elsewhere };
-        judge(standing, at(minute), Duration::from_secs(30 * 60), &secrets)
+        // A password goes with its owner.
+        let gone = standing.session.way == Way::Password && standing.owner.is_none();
+        let rests_on = (!gone).then(|| digest("now"));
+        judge(standing, at(minute), Duration::from_secs(30 * 60), rests_on)
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) struct House<'a> {
     /// What it calls itself.
     pub(super) issuer: &'a str,
     /// Whether somebody unknown becomes a user.
-    pub(super) new: bool,
+    pub(super) create_users: bool,
 }
 
 /// The name, if a user may be called so.
@@ -53,7 +53,7 @@ pub(super) async fn user(
     let store = admin.store.signed(Author { who: house.way.name().into(), address: visitor.address });
     let known = admin.store.user_known_as(house.issuer, &person.subject).await?;
     let Some(user) = known else {
-        if !house.new {
+        if !house.create_users {
             log::info!("admin: no user is linked to the subject {:?} of {}", person.subject, house.issuer);
             return Err(refused("no user here is linked to this account; an admin can link one"));
         }
@@ -99,15 +99,7 @@ fn new_user(person: &Person) -> Result<NewUser, Problem> {
 
 /// Who signed in so.
 pub(super) fn principal(user: User, way: Way) -> Principal {
-    Principal {
-        role: user.role,
-        user: Some(user.id),
-        key: None,
-        read_only: false,
-        name: user.name.into(),
-        way,
-        session: None,
-    }
+    Principal::of_user(user.id, user.role, user.name, way)
 }
 
 /// The no to somebody who is who they say, and may not come in.

@@ -2,7 +2,7 @@
 //!
 //! Secrets that are random (the admin token, api keys) are looked at first and always: no back-off keeps the
 //! right one out, and guessing them is hopeless however fast. Passwords are chosen by people; a try at one
-//! takes leave of the door before anything is looked up, and the same work whoever it is for (C-20).
+//! takes leave of the door before it is judged, and the same work here whoever it is for (C-20).
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
         error::{Code, Problem},
     },
     secrets::{digest::Digest, password},
-    store::{Applicant, Role, Way},
+    store::{Applicant, Way},
 };
 
 /// The most bytes of a name that tell accounts apart at the door. No user's name is longer.
@@ -64,7 +64,9 @@ pub(super) async fn by_password(
     });
     let (Some(applicant), Some(hash)) = (admitted, kept) else { return Err(failed()) };
     admin.gateway.sign_in_succeeded(leave);
-    Ok(Known { principal: principal(applicant), proof: Some(admin.sessions.proof(&hash)) })
+    let Applicant { id, role, name, .. } = applicant;
+    let principal = Principal::of_user(id, role, name, Way::Password);
+    Ok(Known { principal, proof: Some(admin.sessions.proof(&hash)) })
 }
 
 /// Whether it is that password. Where there is none it takes as long.
@@ -72,19 +74,6 @@ pub(super) async fn is_password(admin: &Admin, shown: String, kept: Option<Strin
     let exists = kept.is_some();
     let kept = kept.unwrap_or_else(|| password::NOBODYS.to_owned());
     Ok(admin.workers.is(shown, kept).await? && exists)
-}
-
-fn principal(user: Applicant) -> Principal {
-    let role: Role = user.role;
-    Principal {
-        role,
-        user: Some(user.id),
-        key: None,
-        read_only: false,
-        name: user.name.into(),
-        way: Way::Password,
-        session: None,
-    }
 }
 
 /// Leave to try, or how long to wait.

@@ -42,7 +42,7 @@ pub(super) async fn by_directory(
         }
     };
     let settings = directory.settings();
-    let house = House { way: Way::Ldap, issuer: &settings.issuer, new: settings.create_users };
+    let house = House { way: Way::Ldap, issuer: &settings.issuer, create_users: settings.create_users };
     let user = user(admin, visitor, house, person).await?;
     admin.gateway.sign_in_succeeded(leave);
     let proof = Some(admin.sessions.proof(&directory.mark()));

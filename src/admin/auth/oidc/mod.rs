@@ -111,7 +111,8 @@ async fn arrive(admin: &Data<Admin>, visitor: &Visitor, presented: Presented, qu
     }
     let claims = provider.redeem(code, shown(admin, &ticket), now).await?;
     let person = admit(provider.settings(), &claims).map_err(|no| refused(no.detail()))?;
-    let house = House { way: Way::Oidc, issuer: provider.issuer(), new: provider.settings().create_users };
+    let house =
+        House { way: Way::Oidc, issuer: provider.issuer(), create_users: provider.settings().create_users };
     let user = user(admin, visitor, house, person).await?;
     admin.gateway.sign_in_succeeded(leave);
     let proof = Some(admin.sessions.proof(provider.issuer()));
