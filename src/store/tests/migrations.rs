@@ -13,7 +13,7 @@ on_both! {
     tables_and_columns_carry_comments
 }
 
-const SCHEMA: &str = include_str!("../schema.rs");
+const SCHEMA: &str = concat!(include_str!("../schema.rs"), include_str!("../schema/usage.rs"));
 
 #[test]
 fn both_folders_hold_the_same_migrations() {
