@@ -25,6 +25,7 @@ use pointsman::{
     journal::record::{AttemptRecord, Document, Ending, Failure, Metering, Record},
     secrets::{
         digest::{Digester, NewApiKey},
+        digest_key::DigestKey,
         sealing::Sealer,
         sealing_key::SealingKey,
     },
@@ -115,7 +116,7 @@ async fn main() -> anyhow::Result<()> {
 
 /// Makes users whose names, ends and groups repeat as those of a house do, with a key each.
 async fn fill_users(store: &Store, dice: &mut StdRng, users: u64) -> anyhow::Result<()> {
-    let digester = Digester::for_api_keys(&SealingKey::parse(&"11".repeat(32))?);
+    let digester = Digester::for_api_keys(&DigestKey::generate());
     for number in 0..users {
         let ends = dice.random_bool(0.3).then(|| Utc::now() + TimeDelta::days(dice.random_range(-100..300)));
         let groups = vec![format!("team {}", dice.random_range(0..40_u32))];

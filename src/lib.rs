@@ -16,6 +16,7 @@ pub mod logging;
 pub mod metrics;
 pub mod ops;
 pub mod proxy;
+pub mod resealing;
 pub mod secrets;
 pub mod store;
 pub mod traces;

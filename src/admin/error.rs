@@ -87,6 +87,10 @@ codes! {
         TooManyExports = "too_many_exports",
         /// The export has no file: not yet, or it came to nothing.
         ExportNotDone = "export_not_done",
+        /// The sealing key comes from the configuration, so it is changed there.
+        SealingKeyGiven = "sealing_key_given",
+        /// The sealing key before the current one is still in the data directory.
+        OldSealingKeyThere = "old_sealing_key_there",
         /// The body is larger than this route takes.
         BodyTooLarge = "body_too_large",
         /// The body is not declared as JSON.
@@ -129,6 +133,8 @@ impl Code {
             | Self::OutcomeUnknown
             | Self::TooManyExports
             | Self::ExportNotDone
+            | Self::SealingKeyGiven
+            | Self::OldSealingKeyThere
             | Self::NoSession => StatusCode::CONFLICT,
             Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
             Self::TooManyKeys | Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
@@ -168,6 +174,8 @@ impl Code {
             Self::TooManyKeys => "too many idempotency-keys",
             Self::TooManyExports => "too many exports",
             Self::ExportNotDone => "the export has no file",
+            Self::SealingKeyGiven => "the sealing key comes from the configuration",
+            Self::OldSealingKeyThere => "the sealing key before is still there",
             Self::LargeChanges => "prices would move far",
             Self::PriceSourceFailed => "no price list came",
             Self::BodyTooLarge => "the body is too large",
@@ -331,6 +339,7 @@ impl From<StoreError> for Problem {
                 Self::new(Code::StoreUnavailable, detail).because(cause)
             }
             StoreError::Corrupt(what) => Self::new(Code::StoredDataDamaged, what.clone()).because(what),
+            StoreError::OtherSealingKey => Self::new(Code::StoredDataDamaged, error.to_string()),
             StoreError::Refused(cause) => Self::internal(format_args!("database refused: {cause}")),
         }
     }

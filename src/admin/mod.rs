@@ -42,6 +42,7 @@ mod requests;
 mod restrictions;
 mod routes;
 mod schema;
+mod sealing_key;
 mod settings;
 mod statistics;
 mod times;
@@ -86,6 +87,7 @@ use crate::{
     events::Events,
     exports::Exports,
     journal::recorder::Recorder,
+    resealing::Resealer,
     secrets::{admin_token::AdminToken, digest::Digester, session_token::SessionTokens, ticket::Tickets},
     store::Store,
     upstream::fetch::Fetch as PriceSource,
@@ -115,6 +117,7 @@ pub struct Admin {
     process: Vec<Effective>,
     events: Events,
     exports: Exports,
+    resealer: Arc<Resealer>,
     /// Held from a write until it is in force. Two writes side by side could otherwise read the tables in
     /// one order and publish them in the other, and a deleted key would come back.
     one_at_a_time: Mutex<()>,
@@ -159,6 +162,8 @@ pub struct Parts {
     pub events: Events,
     /// What writes exports.
     pub exports: Exports,
+    /// What changes the sealing key.
+    pub resealer: Arc<Resealer>,
 }
 
 /// A part of what is in force.
@@ -194,6 +199,7 @@ impl Admin {
             process,
             events,
             exports,
+            resealer,
             ..
         } = parts;
         let (one_at_a_time, behind) = (Mutex::default(), Default::default());
@@ -215,6 +221,7 @@ impl Admin {
             process,
             events,
             exports,
+            resealer,
             one_at_a_time,
             refusals: Refusals::default(),
             process_id: uuid::Uuid::now_v7().to_string(),

@@ -155,6 +155,7 @@ mod tests {
         config::store::{StoreSettings, StoreUrl},
         secrets::{
             digest::{Digester, NewApiKey},
+            digest_key::DigestKey,
             sealing::Sealer,
             sealing_key::SealingKey,
         },
@@ -172,7 +173,7 @@ mod tests {
         let key = SealingKey::parse(&"11".repeat(32)).unwrap();
         let store = Store::open(&settings, Sealer::new(&key)).unwrap();
         store.migrate().await.unwrap();
-        (store, Digester::for_api_keys(&key))
+        (store, Digester::for_api_keys(&DigestKey::of_old(&key)))
     }
 
     fn body<T: Object>(json: &Value) -> T {

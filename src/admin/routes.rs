@@ -22,7 +22,7 @@ use super::{
     openapi::{self, Asked, Asks},
     overview, price_import, prices, provider_prices, providers,
     query::Query,
-    quotas, repricing, request_filters, requests, settings, statistics, trash, users,
+    quotas, repricing, request_filters, requests, sealing_key, settings, statistics, trash, users,
 };
 
 use crate::metrics;
@@ -118,6 +118,9 @@ fn table() -> Vec<Entry> {
 
         entry(GET,    "/api/v1/settings",                Read,    settings::show),
         entry(PATCH,  "/api/v1/settings",                Admin,   settings::update),
+
+        entry(GET,    "/api/v1/sealing-key",             Read,    sealing_key::show),
+        entry(POST,   "/api/v1/sealing-key/change",      Admin,   sealing_key::change),
 
         entry(GET,    "/api/v1/config",                  Read,    configuration::show),
         entry(GET,    "/api/v1/events",                  Read,    events::listen),

@@ -1,4 +1,4 @@
-//! What stands before anything is served: the database at this version, the sealing key, the admin token.
+//! What stands before anything is served: the database at this version, the keys, the admin token.
 
 use std::{net::TcpListener, time::Duration};
 
@@ -13,8 +13,9 @@ use crate::{
     secrets::{
         admin_token::{AdminToken, Settled},
         digest::Digester,
+        digest_key::DigestKey,
+        keyring::Keyring,
         sealing::Sealer,
-        sealing_key::SealingKey,
     },
     store::{Store, StoreError, SystemSettings},
     upstream,
@@ -26,7 +27,8 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// What stands before anything is served.
 pub(super) struct Foundation {
     pub(super) store: Store,
-    pub(super) key: SealingKey,
+    pub(super) sealer: Sealer,
+    pub(super) digest_key: DigestKey,
     pub(super) token: AdminToken,
     pub(super) new_admin_token: Option<String>,
     pub(super) upstream: upstream::Settings,
@@ -36,7 +38,7 @@ pub(super) struct Foundation {
 
 impl Foundation {
     async fn lay(config: &Config) -> anyhow::Result<Self> {
-        let (store, key) = open_store(config)?;
+        let Opened { store, sealer, keys } = open_store(config)?;
         if config.store.auto_migrate {
             let applied = store.migrate().await.context("migrations")?;
             if !applied.is_empty() {
@@ -48,26 +50,36 @@ impl Foundation {
                 bail!("{} migrations are pending; run `pointsman migrate`", pending.len());
             }
         }
+        let digest_key = store.digest_key(&keys).await.context("sealing_key")?;
         let configured = config.secrets.admin_token.as_ref().map(|token| token.reveal());
         let stored = store.admin_token_digest().await?;
         let Settled { token, store: digest, made } =
-            AdminToken::settle(Digester::for_admin_token(&key), configured, stored).context("admin_token")?;
+            AdminToken::settle(Digester::for_admin_token(&digest_key), configured, stored)
+                .context("admin_token")?;
         if let Some(digest) = digest {
             store.put_admin_token_digest(&digest).await?;
         }
         let upstream = upstream::Settings::new(None)?;
         let directory = config.ldap.clone().map(Directory::new).transpose().context("ldap.ca_file")?;
         let settings = store.system_settings().await?;
-        Ok(Self { store, key, token, new_admin_token: made, upstream, directory, settings })
+        Ok(Self { store, sealer, digest_key, token, new_admin_token: made, upstream, directory, settings })
     }
 }
 
-pub(super) fn open_store(config: &Config) -> anyhow::Result<(Store, SealingKey)> {
+/// The store, and what it seals with.
+pub(super) struct Opened {
+    pub(super) store: Store,
+    pub(super) sealer: Sealer,
+    pub(super) keys: Keyring,
+}
+
+pub(super) fn open_store(config: &Config) -> anyhow::Result<Opened> {
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("data_dir: cannot make {}", config.data_dir.display()))?;
-    let key = config.secrets.load_sealing_key(&config.data_dir).context("sealing key")?;
-    let store = Store::open(&config.store, Sealer::new(&key)).context("store.url")?;
-    Ok((store, key))
+    let keys = config.secrets.load_keyring(&config.data_dir).context("sealing key")?;
+    let sealer = Sealer::with(&keys);
+    let store = Store::open(&config.store, sealer.clone()).context("store.url")?;
+    Ok(Opened { store, sealer, keys })
 }
 
 /// Lays the foundation, waiting for a database that is away. Meanwhile `/readyz` says so, and everything else

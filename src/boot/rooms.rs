@@ -18,6 +18,7 @@ use crate::{
     metrics::{Metrics, meters::Meters},
     ops::{self, Ops},
     proxy::Proxy,
+    resealing::{self, Resealer},
     secrets::{digest::Digester, session_token::SessionTokens, ticket::Tickets},
     store::Store,
     traces::Tracer,
@@ -55,7 +56,8 @@ pub(super) struct Rooms {
 impl Rooms {
     pub(super) fn make(plan: Plan, state_thread: &ArbiterHandle) -> Self {
         let Plan { config, foundation, recorder, drain, tracer, files } = plan;
-        let Foundation { store, key, token, new_admin_token, upstream, directory, settings } = foundation;
+        let Foundation { store, sealer, digest_key, token, new_admin_token, upstream, directory, settings } =
+            foundation;
         let events = Events::default();
         let process = config.describe().to_vec();
         let behaviour = actors::Settings {
@@ -72,7 +74,7 @@ impl Rooms {
         };
         let gateway = Gateway::start(state_thread, Clock::system(), behaviour);
         gateway.watch(state_thread);
-        let digester = Digester::for_api_keys(&key);
+        let digester = Digester::for_api_keys(&digest_key);
         let current =
             Arc::new(Current::new(store.clone(), gateway.clone(), digester.clone(), config.time_zone));
         let meters = Arc::new(Meters::new());
@@ -95,7 +97,14 @@ impl Rooms {
             recorder: recorder.clone(),
             drain: drain.clone(),
         }));
-        let metrics = Data::new(Metrics::new(meters, ops.clone(), tracer.clone()));
+        let resealer = Arc::new(Resealer::new(resealing::Parts {
+            store: store.clone(),
+            sealer,
+            secrets: config.secrets,
+            data_dir: config.data_dir,
+        }));
+        actix_web::rt::spawn(Arc::clone(&resealer).run());
+        let metrics = Data::new(Metrics::new(meters, ops.clone(), tracer.clone(), Arc::clone(&resealer)));
         let watch = Watch::new(events::Parts {
             events: events.clone(),
             gateway: gateway.clone(),
@@ -112,8 +121,8 @@ impl Rooms {
             recorder,
             token,
             digester: digester.clone(),
-            sessions: SessionTokens::new(&key),
-            tickets: Tickets::new(&key),
+            sessions: SessionTokens::new(&digest_key),
+            tickets: Tickets::new(&digest_key),
             directory,
             oidc: config.oidc.map(|settings| OidcProvider::new(settings, &upstream)),
             console: config.console,
@@ -121,6 +130,7 @@ impl Rooms {
             process,
             events,
             exports,
+            resealer,
             price_source: config.prices.source_url.map(|url| Fetch::new(&upstream, url)),
         }));
         Self { proxy, admin, ops, metrics, upstream, gateway, store, current, digester, new_admin_token }

@@ -32,6 +32,7 @@ mod quota;
 mod remote;
 mod request;
 mod route;
+mod sealing_key;
 mod session;
 mod settings;
 mod stats;
@@ -91,6 +92,14 @@ enum Command {
         #[command(flatten)]
         settings: SettingsArgs,
     },
+    /// Begin anew when the sealing key is lost: forget what was sealed with it, keep everything else.
+    ResetSealingKey {
+        #[command(flatten)]
+        settings: SettingsArgs,
+        /// There is no copy of the key, and what it has sealed may be forgotten.
+        #[arg(long)]
+        yes: bool,
+    },
     Status(status::Status),
     Doctor(doctor::Doctor),
     Drain(drain::Drain),
@@ -125,6 +134,8 @@ enum Command {
     Stats(stats::Stats),
     #[command(subcommand)]
     Settings(settings::Settings),
+    #[command(subcommand)]
+    SealingKey(sealing_key::SealingKey),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -164,6 +175,7 @@ async fn answer(command: Command, remote: &Remote) -> Done {
         Command::Serve { settings, demo } => process::serve(settings, demo).await,
         Command::Migrate { settings } => process::migrate(settings).await,
         Command::ResetAdminToken { settings } => process::reset_admin_token(settings).await,
+        Command::ResetSealingKey { settings, yes } => process::reset_sealing_key(settings, yes).await,
         Command::Config(command) => command.run(remote),
         Command::CheckConfig { settings } => config::check(settings),
         Command::Status(command) => command.run(remote).await,
@@ -185,6 +197,7 @@ async fn answer(command: Command, remote: &Remote) -> Done {
         Command::Trash(command) => command.run(remote).await,
         Command::Stats(command) => command.run(remote).await,
         Command::Settings(command) => command.run(remote).await,
+        Command::SealingKey(command) => command.run(remote).await,
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
     }

@@ -30,6 +30,11 @@ pub(super) async fn reset_admin_token(settings: SettingsArgs) -> Done {
     Ok(boot::reset_admin_token(load(settings)?).await?)
 }
 
+/// Begins anew where the sealing key is lost.
+pub(super) async fn reset_sealing_key(settings: SettingsArgs, meant: bool) -> Done {
+    Ok(boot::reset_sealing_key(load(settings)?, meant).await?)
+}
+
 fn load(settings: SettingsArgs) -> anyhow::Result<Config> {
     let config = config::load(&Flags::from(settings)).context("configuration")?;
     logging::start(&config.log);

@@ -17,6 +17,7 @@ use super::{
 use crate::journal::recorder::{JournalSettings, Sync};
 
 mod elsewhere;
+mod sealing;
 
 const TOKEN: &str = "hT7kq2ZwPm4LsVx9";
 
@@ -306,6 +307,11 @@ fn a_key_given_twice_is_refused() {
     let file = typed().env("SEALING_KEY_FILE", "/run/secrets/key").load().unwrap();
     let KeySource::File(path) = file.secrets.sealing_key else { panic!() };
     assert_eq!(path, PathBuf::from("/run/secrets/key"));
+    let both = typed().env("SEALING_KEY_ALSO", "x").env("SEALING_KEY_ALSO_FILE", "/run/secrets/keys");
+    assert_eq!(
+        both.error(),
+        "sealing_key_also: set only one of this and sealing_key_also_file (from environment SEALING_KEY_ALSO)"
+    );
 }
 
 #[test]

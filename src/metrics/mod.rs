@@ -23,7 +23,7 @@ use actix_web::{
 use prometheus::{Encoder, TEXT_FORMAT, TextEncoder, process_collector::ProcessCollector};
 
 use self::{meters::Meters, picture::Found, totals::Totals};
-use crate::{logging, ops::Ops, traces::Tracer};
+use crate::{logging, ops::Ops, resealing::Resealer, traces::Tracer};
 
 /// Where they are asked for, on the main port and on one of their own.
 pub const PATH: &str = "/metrics";
@@ -33,18 +33,26 @@ pub struct Metrics {
     meters: Arc<Meters>,
     ops: Data<Ops>,
     tracer: Tracer,
+    resealer: Arc<Resealer>,
     totals: Arc<Mutex<Totals>>,
     /// Two at once would ask everybody twice for the same.
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
 impl Metrics {
-    /// Shows what `meters` count, `ops` sees and becomes of traces.
+    /// Shows what `meters` count, `ops` sees, becomes of traces and is sealed with which key.
     #[must_use]
-    pub fn new(meters: Arc<Meters>, ops: Data<Ops>, tracer: Tracer) -> Self {
+    pub fn new(meters: Arc<Meters>, ops: Data<Ops>, tracer: Tracer, resealer: Arc<Resealer>) -> Self {
         let process = meters.registry().register(Box::new(ProcessCollector::for_self()));
         process.expect("nobody else tells of the process");
-        Self { meters, ops, tracer, totals: Arc::default(), one_at_a_time: tokio::sync::Mutex::new(()) }
+        Self {
+            meters,
+            ops,
+            tracer,
+            resealer,
+            totals: Arc::default(),
+            one_at_a_time: tokio::sync::Mutex::new(()),
+        }
     }
 
     /// All metrics in Prometheus' text format.
@@ -53,7 +61,8 @@ impl Metrics {
     /// When the text can't be written, which would be a fault of ours.
     async fn scrape(&self) -> Result<Vec<u8>, String> {
         let _turn = self.one_at_a_time.lock().await;
-        let found = Found { traces: self.tracer.counts(), ..self.ops.found().await };
+        let found =
+            Found { traces: self.tracer.counts(), seals: self.resealer.last(), ..self.ops.found().await };
         let (registry, totals) = (self.meters.registry().clone(), Arc::clone(&self.totals));
         let written = web::block(move || {
             let mut families = registry.gather();
@@ -78,6 +87,7 @@ impl Ops {
             unpriced: self.unpriced(),
             panics: logging::panics(),
             traces: None,
+            seals: None,
         }
     }
 }

@@ -208,6 +208,8 @@ metrics! {
         "Requests that were served though nobody knows what they cost.";
     TRACES: Counter, "pointsman_traces_total", ["outcome"],
         "Traces of requests that were exported, dropped since too many waited, or failed at the collector; where any are made.";
+    SEALED_OTHERWISE: Gauge, "pointsman_sealed_with_another_key", ["what"],
+        "Values that were sealed with another key than the current sealing key at the last look.";
     BUILD_INFO: Gauge, "pointsman_build_info", ["version", "store"],
         "1, with the version and the kind of database.";
 

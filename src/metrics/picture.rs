@@ -13,7 +13,7 @@ use super::{
 use crate::{
     journal::recorder::RecorderSnapshot,
     ops::{Degraded, Look},
-    store::PoolState,
+    store::{PoolState, SealReport},
     traces::TraceCounts,
 };
 
@@ -27,6 +27,8 @@ pub(super) struct Found {
     pub(super) panics: u64,
     /// None where none are made.
     pub(super) traces: Option<TraceCounts>,
+    /// None before the first look.
+    pub(super) seals: Option<SealReport>,
 }
 
 type Samples = Vec<(Vec<String>, f64)>;
@@ -159,6 +161,8 @@ fn house(found: &Found) -> Vec<MetricFamily> {
             .map(|(outcome, count)| (vec![outcome.to_owned()], count as f64))
     });
     let build = vec![env!("CARGO_PKG_VERSION").to_owned(), found.store_kind.to_owned()];
+    let sealed = found.seals.iter().flat_map(SealReport::sorts);
+    let sealed = sealed.map(|(what, seals)| (vec![what.to_owned()], seals.left as f64));
     vec![
         one(&names::PANICS, found.panics as f64),
         one(&names::DATABASE_UP, truth(found.look.database)),
@@ -166,6 +170,7 @@ fn house(found: &Found) -> Vec<MetricFamily> {
         make::family(&names::POOL_LIMIT, limits),
         make::family(&names::DEGRADED, modes),
         make::family(&names::TRACES, traces),
+        make::family(&names::SEALED_OTHERWISE, sealed),
         one(&names::DRAINING, truth(found.draining)),
         one(&names::UNPRICED_REQUESTS, found.unpriced as f64),
         make::family(&names::BUILD_INFO, [(build, 1.0)]),

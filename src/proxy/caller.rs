@@ -108,13 +108,12 @@ mod tests {
     use super::*;
     use crate::{
         current::keys::Badge,
-        secrets::{digest::Digester, sealing_key::SealingKey},
+        secrets::{digest::Digester, digest_key::DigestKey},
         store::Role,
     };
 
     fn directory() -> KeyDirectory {
-        let sealing = SealingKey::parse(&"11".repeat(32)).unwrap();
-        let digester = Digester::for_api_keys(&sealing);
+        let digester = Digester::for_api_keys(&DigestKey::generate());
         let caller = |id: i64| Caller {
             key: KeyId(id),
             user: UserId(id),

@@ -119,10 +119,10 @@ pub fn check_strength(token: &str) -> Result<(), Weak> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secrets::sealing_key::SealingKey;
+    use crate::secrets::{digest_key::DigestKey, sealing_key::SealingKey};
 
     fn digester() -> Digester {
-        Digester::for_admin_token(&SealingKey::parse(&"11".repeat(32)).unwrap())
+        Digester::for_admin_token(&DigestKey::of_old(&SealingKey::parse(&"11".repeat(32)).unwrap()))
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Api keys: how they are made, and the digest they are known by (C-02).
 //!
 //! A key is `sk-` and 43 characters out of 62, which is 256 random bits. It is shown once; stored
-//! and looked up is the HMAC-SHA-256 of the whole of it, under a key derived from the sealing key.
+//! and looked up is the HMAC-SHA-256 of the whole of it, under a key derived from the
+//! digest key.
 //! A fast digest is right here: what is random in 256 bits cannot be guessed, however fast.
 
 use std::fmt;
@@ -9,7 +10,7 @@ use std::fmt;
 use rand::RngExt as _;
 use subtle::ConstantTimeEq as _;
 
-use super::sealing_key::{SealingKey, hmac_sha256};
+use super::{digest_key::DigestKey, sealing_key::hmac_sha256};
 
 const PREFIX: &str = "sk-";
 const RANDOM_CHARS: usize = 43;
@@ -61,26 +62,26 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Makes digests of one kind of secret under one sealing key.
+/// Makes digests of one kind of secret.
 #[derive(Clone)]
 pub struct Digester([u8; 32]);
 
 impl Digester {
     /// The digester for api keys.
     #[must_use]
-    pub fn for_api_keys(key: &SealingKey) -> Self {
+    pub fn for_api_keys(key: &DigestKey) -> Self {
         Self(key.derive("pointsman/1/api-keys"))
     }
 
     /// The digester for the admin token.
     #[must_use]
-    pub fn for_admin_token(key: &SealingKey) -> Self {
+    pub fn for_admin_token(key: &DigestKey) -> Self {
         Self(key.derive("pointsman/1/admin-token"))
     }
 
     /// The digester for the tokens of console sessions.
     #[must_use]
-    pub fn for_console_sessions(key: &SealingKey) -> Self {
+    pub fn for_console_sessions(key: &DigestKey) -> Self {
         Self(key.derive("pointsman/1/console-sessions"))
     }
 
@@ -144,9 +145,10 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::secrets::sealing_key::SealingKey;
 
     fn digester(byte: &str) -> Digester {
-        Digester::for_api_keys(&SealingKey::parse(&byte.repeat(32)).unwrap())
+        Digester::for_api_keys(&DigestKey::of_old(&SealingKey::parse(&byte.repeat(32)).unwrap()))
     }
 
     #[test]
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn c02_the_digest_is_of_the_whole_key_and_bound_to_the_sealing_key() {
+    fn c02_the_digest_is_of_the_whole_key_and_bound_to_the_digest_key() {
         let shared = "sk-".to_owned() + &"a".repeat(60);
         let one = digester("11").digest(&format!("{shared}1"));
         assert!(!one.matches(&digester("11").digest(&format!("{shared}2"))));

@@ -14,8 +14,8 @@ use sha2::Sha256;
 /// What the file in the data directory is called.
 pub const FILE_NAME: &str = "sealing.key";
 
-/// 32 secret bytes that all other keys are derived from.
-#[derive(Clone)]
+/// 32 secret bytes that everything else is sealed under.
+#[derive(Clone, PartialEq, Eq)]
 pub struct SealingKey([u8; 32]);
 
 /// Why there is no usable sealing key.
@@ -67,14 +67,30 @@ impl SealingKey {
         bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(KeyError::Malformed)
     }
 
+    /// Reads several keys, with spaces, line ends or commas between them.
+    ///
+    /// # Errors
+    /// [`KeyError::Malformed`] unless every one is a key.
+    pub fn parse_many(text: &str) -> Result<Vec<Self>, KeyError> {
+        let between = |character: char| character.is_whitespace() || character == ',';
+        text.split(between).filter(|key| !key.is_empty()).map(Self::parse).collect()
+    }
+
     /// Reads the key in a file that the operator named. Its mode is not looked at: secrets that an
     /// orchestrator mounts are commonly readable by all in the container.
     ///
     /// # Errors
     /// When the file cannot be read or holds no key.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
-        let text = fs::read_to_string(path).map_err(|cause| KeyError::File { path: path.into(), cause })?;
-        Self::parse(&text).map_err(|_| KeyError::MalformedFile { path: path.into() })
+        Self::parse(&read(path)?).map_err(|_| KeyError::MalformedFile { path: path.into() })
+    }
+
+    /// Reads the keys in a file that the operator named.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds something else.
+    pub fn many_from_file(path: &Path) -> Result<Vec<Self>, KeyError> {
+        Self::parse_many(&read(path)?).map_err(|_| KeyError::MalformedFile { path: path.into() })
     }
 
     /// Reads the key in the data directory, after making one if there is none.
@@ -83,20 +99,31 @@ impl SealingKey {
     /// When the file can be read by others, cannot be read or written, or holds no key.
     pub fn in_directory(directory: &Path) -> Result<Self, KeyError> {
         let path = directory.join(FILE_NAME);
+        if let Some(key) = Self::from_private_file(&path)? {
+            return Ok(key);
+        }
         let failed = |cause| KeyError::File { path: path.clone(), cause };
-        let found = match fs::metadata(&path) {
+        make_file(directory, &path).map_err(failed)?;
+        Self::from_private_file(&path)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+    }
+
+    /// Reads the key in a file that only its owner may read, if there is such a file.
+    pub(super) fn from_private_file(path: &Path) -> Result<Option<Self>, KeyError> {
+        let found = match fs::metadata(path) {
             Ok(found) => found,
-            Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
-                make_file(directory, &path).map_err(failed)?;
-                fs::metadata(&path).map_err(failed)?
-            }
-            Err(cause) => return Err(failed(cause)),
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(KeyError::File { path: path.into(), cause }),
         };
         let mode = found.permissions().mode() & 0o7777;
         if mode & 0o077 != 0 {
-            return Err(KeyError::TooOpen { path, mode });
+            return Err(KeyError::TooOpen { path: path.into(), mode });
         }
-        Self::from_file(&path)
+        Self::from_file(path).map(Some)
+    }
+
+    /// The bytes, for what was made with them before there was a digest key.
+    pub(super) const fn bytes(&self) -> [u8; 32] {
+        self.0
     }
 
     /// The key for one use.
@@ -111,23 +138,35 @@ impl fmt::Debug for SealingKey {
     }
 }
 
-/// Writes a fresh key to `path` unless somebody else was faster: the file appears whole or not at
-/// all, so that two servers starting at once end up with the same key.
+/// Writes a fresh key to `path` unless somebody else was faster, so that two servers starting at once end up with
+/// the same key.
 fn make_file(directory: &Path, path: &Path) -> io::Result<()> {
     crate::config::data_dir::make(directory)?;
+    with_draft(directory, |draft| match fs::hard_link(draft, path) {
+        Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    })
+}
+
+/// Writes a fresh key to a file beside the others and has `place` put it where it belongs: there it appears whole or
+/// not at all.
+pub(super) fn with_draft(directory: &Path, place: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let mut key = [0; 32];
     rand::fill(&mut key);
     let draft = directory.join(format!("{FILE_NAME}.{}", uuid::Uuid::now_v7().simple()));
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    let written = writeln!(file, "{}", general_purpose::STANDARD.encode(key))
+    let placed = writeln!(file, "{}", general_purpose::STANDARD.encode(key))
         .and_then(|()| file.sync_all())
-        .and_then(|()| match fs::hard_link(&draft, path) {
-            Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            linked => linked,
-        })
+        .and_then(|()| place(&draft))
         .and_then(|()| fs::File::open(directory)?.sync_all());
-    fs::remove_file(&draft)?;
-    written
+    match fs::remove_file(&draft) {
+        Err(gone) if gone.kind() == io::ErrorKind::NotFound => placed, // it was moved to its place
+        removed => placed.and(removed),
+    }
+}
+
+fn read(path: &Path) -> Result<String, KeyError> {
+    fs::read_to_string(path).map_err(|cause| KeyError::File { path: path.into(), cause })
 }
 
 /// HMAC-SHA-256 of `message`.
@@ -159,6 +198,17 @@ mod tests {
         for text in ["", "change-me", &"ab".repeat(31), &"ab".repeat(33), &"zz".repeat(32)] {
             assert!(matches!(SealingKey::parse(text), Err(KeyError::Malformed)), "{text}");
         }
+    }
+
+    #[test]
+    fn several_keys_stand_side_by_side() {
+        let (one, other) = ("11".repeat(32), "22".repeat(32));
+        for text in [format!("{one},{other}"), format!("\n{one}\n {other}\n"), format!("{one}, {other},")] {
+            let keys = SealingKey::parse_many(&text).unwrap();
+            assert_eq!(keys, [SealingKey([0x11; 32]), SealingKey([0x22; 32])], "{text}");
+        }
+        assert!(matches!(SealingKey::parse_many(&format!("{one} x")), Err(KeyError::Malformed)));
+        assert!(SealingKey::parse_many(" ,\n").unwrap().is_empty());
     }
 
     #[test]

@@ -5,7 +5,8 @@ use subtle::ConstantTimeEq as _;
 
 use super::{
     digest::{Digest, Digester, random_text},
-    sealing_key::{SealingKey, hmac_sha256},
+    digest_key::DigestKey,
+    sealing_key::hmac_sha256,
 };
 
 /// What a token begins with.
@@ -20,9 +21,9 @@ pub struct SessionTokens {
 }
 
 impl SessionTokens {
-    /// Those under this sealing key.
+    /// Those under this digest key.
     #[must_use]
-    pub fn new(key: &SealingKey) -> Self {
+    pub fn new(key: &DigestKey) -> Self {
         Self {
             digester: Digester::for_console_sessions(key),
             csrf: key.derive("pointsman/1/console-session-csrf"),
@@ -65,9 +66,10 @@ impl SessionTokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secrets::sealing_key::SealingKey;
 
     fn tokens(byte: &str) -> SessionTokens {
-        SessionTokens::new(&SealingKey::parse(&byte.repeat(32)).unwrap())
+        SessionTokens::new(&DigestKey::of_old(&SealingKey::parse(&byte.repeat(32)).unwrap()))
     }
 
     #[test]

@@ -11,7 +11,8 @@ use subtle::ConstantTimeEq as _;
 
 use super::{
     digest::{Digest, random_text},
-    sealing_key::{SealingKey, hmac_sha256},
+    digest_key::DigestKey,
+    sealing_key::hmac_sha256,
 };
 
 /// How long somebody may take to sign in at the provider.
@@ -34,9 +35,9 @@ pub struct Ticket {
 }
 
 impl Tickets {
-    /// Those under this sealing key.
+    /// Those under this digest key.
     #[must_use]
-    pub fn new(key: &SealingKey) -> Self {
+    pub fn new(key: &DigestKey) -> Self {
         Self(key.derive("pointsman/1/sign-in-tickets"))
     }
 
@@ -124,9 +125,10 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::secrets::sealing_key::SealingKey;
 
     fn tickets(byte: &str) -> Tickets {
-        Tickets::new(&SealingKey::parse(&byte.repeat(32)).unwrap())
+        Tickets::new(&DigestKey::of_old(&SealingKey::parse(&byte.repeat(32)).unwrap()))
     }
 
     #[test]

@@ -44,6 +44,12 @@ pub enum StoreError {
     /// A stored value makes no sense, or a sealed one was tampered with.
     #[error("stored data is damaged: {0}")]
     Corrupt(String),
+    /// What everything rests on was sealed with a key that is not here.
+    #[error(
+        "the database was sealed with another sealing key: give it that one, as sealing_key or, beside a new one, \
+         as sealing_key_also"
+    )]
+    OtherSealingKey,
     /// The database refused, for a reason that is nobody's input.
     #[error("database refused: {0}")]
     Refused(String),

@@ -10,6 +10,8 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection as _, RunQueryDsl};
 use serde::{Deserialize, Serialize};
 
+use crate::secrets::sealing::{SealError, Sealer};
+
 use super::{Store, db::db, error::StoreError, schema::idempotent_requests, text::Clean, types::At};
 
 /// How long a key counts.
@@ -147,8 +149,13 @@ impl Store {
     }
 }
 
+/// An answer sealed anew; none where the current key has sealed it.
+pub(super) fn resealed(sealer: &Sealer, answer: &[u8], id: &[u8]) -> Result<Option<Vec<u8>>, SealError> {
+    sealer.resealed(answer, &record(id))
+}
+
 /// The name an answer is sealed under.
-fn record(id: &[u8; 32]) -> String {
+fn record(id: &[u8]) -> String {
     format!("idempotent_requests/{}", hex::encode(id))
 }
 

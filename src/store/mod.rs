@@ -10,8 +10,10 @@
 mod audit;
 pub mod backup;
 mod batches;
+mod begin_anew;
 mod console_sessions;
 mod db;
+mod digest_key;
 mod directory;
 mod error;
 mod expected;
@@ -31,6 +33,7 @@ mod providers;
 mod requests;
 mod restrictions;
 mod schema;
+mod seals;
 mod settings;
 mod sqlite;
 mod system;
@@ -66,6 +69,7 @@ pub use self::{
     prices::{ImportOrigin, PriceImport, PriceRow, PriceSource, ProviderPriceRow},
     providers::{NewProvider, Provider, ProviderChange},
     requests::{Choices, RequestClass, RequestCursor, RequestFilter},
+    seals::{Pass, SealReport, Seals},
     system::{MoneyRefusal, SystemSettings, Waiting},
     trash::{TrashKind, Trashed},
     usage::{AttemptLine, AttemptsAsk, Facet, Firsts, Tally, UsageAsk, UsageLine, UsageOf},

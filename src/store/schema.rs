@@ -344,6 +344,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary};
+    use crate::store::types::Ts;
+
+    digest_key (id) {
+        id -> BigInt,
+        sealed -> Binary,
+        made_at -> Ts,
+    }
+}
+
 diesel::joinable!(api_keys -> users (user_id));
 diesel::joinable!(console_sessions -> users (user_id));
 diesel::joinable!(console_sessions -> api_keys (key_id));

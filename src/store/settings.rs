@@ -19,7 +19,7 @@ use crate::secrets::digest::Digest;
 const UNSET: i64 = 0;
 
 /// Under which key the digest of the admin token is kept.
-const ADMIN_TOKEN_DIGEST: &str = "admin_token_digest";
+pub(super) const ADMIN_TOKEN_DIGEST: &str = "admin_token_digest";
 
 impl Store {
     /// The setting of that key, if there is one.

@@ -34,17 +34,18 @@ impl Premises {
         let directory = tempfile::tempdir().unwrap();
         let config = configuration(&directory);
         fs::create_dir_all(&config.data_dir).unwrap();
-        let sealing = config.secrets.load_sealing_key(&config.data_dir).unwrap();
-        let store = Store::open(&config.store, Sealer::new(&sealing)).unwrap();
+        let keys = config.secrets.load_keyring(&config.data_dir).unwrap();
+        let store = Store::open(&config.store, Sealer::with(&keys)).unwrap();
         store.migrate().await.unwrap();
-        let key = furnish(&store, &Digester::for_api_keys(&sealing), providers).await;
+        let digest_key = store.digest_key(&keys).await.unwrap();
+        let key = furnish(&store, &Digester::for_api_keys(&digest_key), providers).await;
         Self { directory, config, key }
     }
 
     /// The database, as whoever comes later finds it.
     pub(crate) fn store(&self) -> Store {
-        let sealing = self.config.secrets.load_sealing_key(&self.config.data_dir).unwrap();
-        Store::open(&self.config.store, Sealer::new(&sealing)).unwrap()
+        let keys = self.config.secrets.load_keyring(&self.config.data_dir).unwrap();
+        Store::open(&self.config.store, Sealer::with(&keys)).unwrap()
     }
 
     /// Every file of the server: database, journals, keys.

@@ -18,12 +18,12 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    caller::{Answer, Ask, Caller},
+    caller::{Ask, Caller},
+    operator::{ADMIN_TOKEN, operate},
     process::Premises,
     rig, turn,
 };
 
-const ADMIN_TOKEN: &str = "hT7kq2ZwPm4LsVx9";
 /// Keys that are made, and taken away, in one life.
 const KEYS: usize = 12;
 
@@ -32,19 +32,6 @@ const KEYS: usize = 12;
 struct Key {
     id: i64,
     secret: String,
-}
-
-/// Asks the control plane; none where nobody answers any more.
-async fn operate(gateway: SocketAddr, method: &str, path: &str, body: Option<Value>) -> Option<Answer> {
-    let body = body.map(|body| body.to_string()).unwrap_or_default();
-    let mut caller = Caller::connect(gateway).await.ok()?;
-    let request = format!(
-        "{method} /api/v1{path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    caller.raw(&request).await.ok()?;
-    caller.answer().await.ok()
 }
 
 async fn make(gateway: SocketAddr, name: String) -> Key {

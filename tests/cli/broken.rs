@@ -139,7 +139,7 @@ async fn a_provider_at_a_private_address_without_leave() {
     let data = house.data();
     let flags = Flags { data_dir: Some(text(&data).to_owned()), ..Flags::default() };
     let config = config::load_with(&flags, |_| None).unwrap();
-    let sealer = Sealer::new(&config.secrets.load_sealing_key(&data).unwrap());
+    let sealer = Sealer::with(&config.secrets.load_keyring(&data).unwrap());
     let store = Store::open(&config.store, sealer).unwrap();
     let change = ProviderChange { allow_private_network: Some(false), ..ProviderChange::default() };
     store.update_provider(ProviderId(1), change).await.unwrap();

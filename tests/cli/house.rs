@@ -64,27 +64,39 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let log = directory.path().join("log");
-        let data = directory.path().join("data").display().to_string();
-        let args = ["serve", "--listen-addr", "127.0.0.1", "--port", "0", "--data-dir", &data];
-        let child = command(&[("ADMIN_TOKEN", TOKEN)], &args)
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let mut house = Self { directory, child, url: String::new() };
+        let mut house = Self { child: started(&directory, &[]), directory, url: String::new() };
+        house.serves();
+        house
+    }
+
+    /// Waits until it serves, and finds out where.
+    fn serves(&mut self) {
         let start = Instant::now();
-        while house.url.is_empty() {
-            let text = fs::read_to_string(&log).unwrap();
+        self.url.clear();
+        while self.url.is_empty() {
+            let text = fs::read_to_string(self.path("log")).unwrap();
             assert!(start.elapsed() < PATIENCE, "{text}");
             if let Some((_, rest)) = text.split_once("serving on http://")
                 && let Some(address) = rest.split_whitespace().next()
             {
-                house.url = format!("http://{address}");
+                self.url = format!("http://{address}");
             }
             sleep(Duration::from_millis(10));
         }
-        house
+    }
+
+    /// Ends it as an init system does.
+    pub(crate) fn end(&mut self) {
+        // The standard library has no word for it.
+        let kill = format!("kill -TERM {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(self.ended());
+    }
+
+    /// Starts it again on the same data, with these variables.
+    pub(crate) fn again(&mut self, environment: &[(&str, &str)]) {
+        self.child = started(&self.directory, environment);
+        self.serves();
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -131,6 +143,18 @@ impl House {
         }
         false
     }
+}
+
+/// A server on what is in that directory, with these variables.
+fn started(directory: &TempDir, environment: &[(&str, &str)]) -> Child {
+    let log = directory.path().join("log");
+    let data = directory.path().join("data").display().to_string();
+    let args = ["serve", "--listen-addr", "127.0.0.1", "--port", "0", "--data-dir", &data];
+    command(&[environment, &[("ADMIN_TOKEN", TOKEN)]].concat(), &args)
+        .stdout(Stdio::null())
+        .stderr(File::create(&log).unwrap())
+        .spawn()
+        .unwrap()
 }
 
 impl Drop for House {

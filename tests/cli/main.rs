@@ -8,3 +8,4 @@ mod house;
 mod interrupted;
 mod lifecycle;
 mod log;
+mod sealing;

@@ -148,12 +148,13 @@ mod tests {
 
     use super::*;
     use crate::{
-        secrets::{digest::Digester, sealing_key::SealingKey},
+        secrets::{digest::Digester, digest_key::DigestKey, sealing_key::SealingKey},
         store::{OwnKey, Owner, Role},
     };
 
     fn digest(of: &str) -> Digest {
-        Digester::for_admin_token(&SealingKey::parse(&"11".repeat(32)).unwrap()).digest(of)
+        Digester::for_admin_token(&DigestKey::of_old(&SealingKey::parse(&"11".repeat(32)).unwrap()))
+            .digest(of)
     }
 
     fn at(minute: i64) -> DateTime<Utc> {

@@ -13,7 +13,7 @@ use super::super::{
     query::{LARGEST_PAGE, Listed, MOST_WORDS, PAGE},
     quotas, repricing, request_filters, requests,
     schema::{Book, Schema},
-    settings, statistics, trash, users,
+    sealing_key, settings, statistics, trash, users,
     values::{Amount, Model},
 };
 use crate::{
@@ -293,6 +293,10 @@ pub(super) fn all() -> Vec<Told> {
         told(batches::undo, "Put back what a batch changed, unless it was changed since").may(Code::Conflict).gives::<batches::UndoneView>(),
         told(trash::list, "List what was deleted and can be restored").by("kind", names(&["user", "key", "provider"])).paged().lists::<trash::View>(),
         told(trash::purge, "Forget something that was deleted, for good"),
+
+        told(sealing_key::show, "Show the sealing keys by name, and what is sealed with which").gives::<sealing_key::View>(),
+        told(sealing_key::change, "Change the sealing key in the data directory").may(Code::SealingKeyGiven)
+            .may(Code::OldSealingKeyThere).gives::<sealing_key::View>(),
 
         told(audit::list, "List what was changed and what was refused, newest first").by("who", text()).by("action", text())
             .by("subject", text()).by("batch", number()).by("from", moment()).by("to", moment()).paged().lists::<audit::View>(),

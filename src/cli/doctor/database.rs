@@ -6,10 +6,11 @@ use super::{finding::Finding, upstreams::Place};
 use crate::{
     config::{Config, secrets::KeySource, store::StoreUrl},
     secrets::{
+        keyring::Keyring,
         sealing::Sealer,
         sealing_key::{FILE_NAME, KeyError, SealingKey},
     },
-    store::{Store, StoreError, backup},
+    store::{Pass, Store, StoreError, backup},
 };
 
 const DATABASE: &str = "database";
@@ -17,8 +18,8 @@ const SEALING: &str = "sealing_key";
 
 /// Looks, and gives the providers if they could be read.
 pub(super) async fn look(config: &Config, findings: &mut Vec<Finding>) -> Option<Vec<Place>> {
-    let key = match key(config) {
-        Ok(key) => key,
+    let keys = match keys(config) {
+        Ok(keys) => keys,
         Err(error) => {
             findings.push(Finding::bad(SEALING, error.to_string(), mend_of_key(&error)));
             return None;
@@ -33,7 +34,7 @@ pub(super) async fn look(config: &Config, findings: &mut Vec<Finding>) -> Option
         return None;
     }
     // Any key does for looking at what is not sealed, and tells by failing that something is.
-    let sealer = Sealer::new(key.as_ref().unwrap_or(&throw_away()?));
+    let sealer = Sealer::with(keys.as_ref().unwrap_or(&throw_away()?));
     let store = match Store::open(&config.store, sealer) {
         Ok(store) => store,
         Err(error) => {
@@ -49,18 +50,20 @@ pub(super) async fn look(config: &Config, findings: &mut Vec<Finding>) -> Option
         return None;
     }
     findings.push(writable(config));
-    sealed(config, &store, key.is_some(), findings).await
+    let places = sealed(config, &store, keys.is_some(), findings).await?;
+    findings.extend(sealed_otherwise(&store, keys.is_some()).await);
+    Some(places)
 }
 
-/// The key without making one; none where the first start would make it.
-fn key(config: &Config) -> Result<Option<SealingKey>, KeyError> {
+/// The keys without making one; none where the first start would make it.
+fn keys(config: &Config) -> Result<Option<Keyring>, KeyError> {
     let absent = matches!(config.secrets.sealing_key, KeySource::DataDirectory)
         && !fs::exists(config.data_dir.join(FILE_NAME)).unwrap_or(true);
-    if absent { Ok(None) } else { config.secrets.load_sealing_key(&config.data_dir).map(Some) }
+    if absent { Ok(None) } else { config.secrets.load_keyring(&config.data_dir).map(Some) }
 }
 
-fn throw_away() -> Option<SealingKey> {
-    SealingKey::parse(&"00".repeat(32)).ok()
+fn throw_away() -> Option<Keyring> {
+    Some(Keyring { current: SealingKey::parse(&"00".repeat(32)).ok()?, also: Vec::new() })
 }
 
 fn mend_of_key(error: &KeyError) -> String {
@@ -143,7 +146,11 @@ async fn sealed(
     findings: &mut Vec<Finding>,
 ) -> Option<Vec<Place>> {
     let place = config.data_dir.join(FILE_NAME);
-    match store.providers().await {
+    let opened = match store.settled_digest_key().await {
+        Ok(_) => store.providers().await,
+        Err(error) => Err(error),
+    };
+    match opened {
         Ok(cards) => {
             let what = if has_key {
                 "it opens what is sealed"
@@ -160,14 +167,22 @@ async fn sealed(
         }
         Err(error) => {
             let cause = if has_key {
-                format!("{error}: the credentials were sealed with another key")
+                format!("{error}: what is in the database was sealed with another key")
             } else {
-                format!("{} is missing, and credentials in the database are sealed with it", place.display())
+                format!("{} is missing, and what is in the database is sealed with it", place.display())
             };
             let mend = "put back the key that was in use (its backup, SEALING_KEY or SEALING_KEY_FILE). If it is \
-                        lost: set every provider's credential again and make new keys for the callers";
+                        lost: `pointsman reset-sealing-key`";
             findings.push(Finding::bad(SEALING, cause, mend));
             None
         }
     }
+}
+
+/// Whether something is still sealed with another key than the current one.
+async fn sealed_otherwise(store: &Store, has_key: bool) -> Option<Finding> {
+    let left = store.seals(Pass::Look).await.ok()?.total().left;
+    let mend = "keep that key in sealing_key_also (or as sealing.key.old) until the running server has sealed it anew";
+    let cause = format!("{left} values are sealed with another key than the current one");
+    (has_key && left > 0).then(|| Finding::warning(SEALING, cause, mend))
 }

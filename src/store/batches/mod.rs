@@ -109,9 +109,9 @@ impl<R> Batch<R> {
 
 /// A row as it was, and the version it has got since.
 #[derive(Debug, Serialize, Deserialize)]
-struct Was<K> {
+pub(super) struct Was<K> {
     version: i64,
-    row: K,
+    pub(super) row: K,
 }
 
 #[derive(Insertable)]

@@ -16,8 +16,8 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use protocol::Format;
 
-pub(super) use self::rows::{Changes, Row};
-use self::rows::{NewRow, seal};
+use self::rows::NewRow;
+pub(super) use self::rows::{Changes, Row, opens, resealed, seal};
 use super::{
     Store,
     audit::{NOTHING, tell},

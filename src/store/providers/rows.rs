@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{NewProvider, Provider, ProviderChange};
 use crate::{
-    secrets::sealing::Sealer,
+    secrets::sealing::{SealError, Sealer},
     store::{
         error::StoreError,
         limits::LimitsDoc,
@@ -26,8 +26,22 @@ use crate::{
 };
 
 /// The credential of a row, sealed under that row's name.
-pub(super) fn seal(sealer: &Sealer, credential: &Credential, id: i64) -> Vec<u8> {
+pub(in crate::store) fn seal(sealer: &Sealer, credential: &Credential, id: i64) -> Vec<u8> {
     sealer.seal(credential.reveal().as_bytes(), &record(id))
+}
+
+/// Whether the credential of a row opens.
+pub(in crate::store) fn opens(sealer: &Sealer, credential: &[u8], id: i64) -> bool {
+    sealer.open(credential, &record(id)).is_ok()
+}
+
+/// The credential of a row sealed anew; none where the current key has sealed it.
+pub(in crate::store) fn resealed(
+    sealer: &Sealer,
+    credential: &[u8],
+    id: i64,
+) -> Result<Option<Vec<u8>>, SealError> {
+    sealer.resealed(credential, &record(id))
 }
 
 /// The name a credential is sealed under.

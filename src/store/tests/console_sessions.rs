@@ -3,7 +3,7 @@
 use actors::{ids::UserId, ledger::limits::Limits, restrictions::Restrictions};
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
-use super::{Rig, on_both, sealing_key};
+use super::{Rig, digest_key, on_both};
 use crate::{
     secrets::session_token::SessionTokens,
     store::{AuditFilter, Author, NewConsoleSession, NewUser, Role, StoreError, Way},
@@ -16,7 +16,7 @@ on_both! {
 }
 
 fn tokens() -> SessionTokens {
-    SessionTokens::new(&sealing_key("11"))
+    SessionTokens::new(&digest_key())
 }
 
 fn now() -> DateTime<Utc> {

@@ -14,6 +14,7 @@ mod prices;
 mod providers;
 mod recording;
 mod requests;
+mod seals;
 mod settings;
 mod totals;
 mod usage;
@@ -32,7 +33,7 @@ use crate::{
         Secret,
         store::{StoreSettings, StoreUrl},
     },
-    secrets::{digest::Digester, sealing::Sealer, sealing_key::SealingKey},
+    secrets::{digest::Digester, digest_key::DigestKey, sealing::Sealer, sealing_key::SealingKey},
 };
 
 /// Makes one test per backend out of each `async fn name(rig: Rig)`.
@@ -168,8 +169,12 @@ fn sealer(byte: &str) -> Sealer {
     Sealer::new(&sealing_key(byte))
 }
 
+fn digest_key() -> DigestKey {
+    DigestKey::of_old(&sealing_key("11"))
+}
+
 fn digester() -> Digester {
-    Digester::for_api_keys(&sealing_key("11"))
+    Digester::for_api_keys(&digest_key())
 }
 
 /// The server for tests. Where there must be one, its absence is a failure; elsewhere half of the

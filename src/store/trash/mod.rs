@@ -8,7 +8,11 @@ mod keys;
 mod providers;
 mod users;
 
-pub(super) use self::{keys::Kept as KeptKey, providers::Kept as KeptProvider, users::Kept as KeptUser};
+pub(super) use self::{
+    keys::Kept as KeptKey,
+    providers::{Document as DeletedProvider, Kept as KeptProvider},
+    users::Kept as KeptUser,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection as _, RunQueryDsl};

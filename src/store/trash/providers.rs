@@ -14,23 +14,26 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{KEPT, NOT_FOUND, NewRow, TrashKind, put_away, take_out};
-use crate::store::{
-    Provider, Store,
-    audit::{NOTHING, tell},
-    db::db,
-    error::StoreError,
-    limits::LimitsDoc,
-    providers::{Row, subject},
-    restrictions::ProviderRestrictionsDoc,
-    schema::{provider_prices, providers, trash},
-    text::Clean,
-    types::{Amount, At, Json},
+use crate::{
+    secrets::sealing::{SealError, Sealer},
+    store::{
+        Provider, Store,
+        audit::{NOTHING, tell},
+        db::db,
+        error::StoreError,
+        limits::LimitsDoc,
+        providers::{Row, opens, resealed, subject},
+        restrictions::ProviderRestrictionsDoc,
+        schema::{provider_prices, providers, trash},
+        text::Clean,
+        types::{Amount, At, Json},
+    },
 };
 
 /// A provider as it is put away.
 #[derive(Debug, Serialize, Deserialize)]
-struct Document {
-    provider: Kept,
+pub(in crate::store) struct Document {
+    pub(in crate::store) provider: Kept,
     prices: Vec<KeptPrice>,
 }
 
@@ -71,6 +74,17 @@ impl Kept {
 
     pub(in crate::store) const fn id(&self) -> i64 {
         self.id
+    }
+
+    /// Whether the credential opens.
+    pub(in crate::store) fn opens(&self, sealer: &Sealer) -> bool {
+        opens(sealer, &self.credential, self.id)
+    }
+
+    /// Seals the credential anew; false where that was not needed.
+    pub(in crate::store) fn reseal(&mut self, sealer: &Sealer) -> Result<bool, SealError> {
+        let anew = resealed(sealer, &self.credential, self.id)?;
+        Ok(anew.map(|credential| self.credential = credential).is_some())
     }
 }
 

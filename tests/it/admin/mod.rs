@@ -27,6 +27,7 @@ mod repricing;
 mod requests;
 mod restrictions;
 mod rights;
+mod sealing_key;
 mod settings;
 mod signing_in;
 mod statistics;

@@ -24,9 +24,11 @@ use pointsman::{
     },
     metrics::Metrics,
     ops::{self, Ops},
+    resealing::{self, Resealer},
     secrets::{
         admin_token::AdminToken,
         digest::{Digester, NewApiKey},
+        digest_key::DigestKey,
         sealing::Sealer,
         sealing_key::SealingKey,
         session_token::SessionTokens,
@@ -51,6 +53,8 @@ pub(crate) struct TestHouse {
     pub(crate) recorder: Recorder,
     pub(crate) drain: Drain,
     settings: StoreSettings,
+    digest_key: DigestKey,
+    resealer: Arc<Resealer>,
     pub(crate) directory: TempDir,
 }
 
@@ -64,10 +68,18 @@ impl TestHouse {
 
     async fn build(url: StoreUrl, directory: TempDir) -> Self {
         let settings = settings(url);
-        let store = Store::open(&settings, Sealer::new(&sealing_key("11"))).unwrap();
+        let secrets = config::load_with(&Flags::default(), environment).unwrap().secrets;
+        let keys = secrets.load_keyring(directory.path()).unwrap();
+        let sealer = Sealer::with(&keys);
+        let store = Store::open(&settings, sealer.clone()).unwrap();
         store.migrate().await.unwrap();
+        let digest_key = store.digest_key(&keys).await.unwrap();
+        let data_dir = directory.path().to_owned();
+        let resealer =
+            Arc::new(Resealer::new(resealing::Parts { store: store.clone(), sealer, secrets, data_dir }));
+        actix::spawn(Arc::clone(&resealer).run());
         let gateway = Gateway::start(&actix::Arbiter::current(), Clock::system(), Settings::default());
-        let current = Current::new(store.clone(), gateway.clone(), api_keys(), Tz::UTC);
+        let current = Current::new(store.clone(), gateway.clone(), api_keys(&digest_key), Tz::UTC);
         current.load().await.unwrap();
         let quarantine = Quarantine::new(directory.path());
         let journal = JournalSettings::new(directory.path());
@@ -80,6 +92,8 @@ impl TestHouse {
             recorder,
             drain: Drain::default(),
             settings,
+            digest_key,
+            resealer,
             directory,
         }
     }
@@ -109,7 +123,7 @@ impl TestHouse {
             enabled: true,
             web_login,
         };
-        let secret = NewApiKey::generate(&api_keys());
+        let secret = NewApiKey::generate(&api_keys(&self.digest_key));
         self.store.create_key(user.id, &secret, key).await.unwrap();
         self.current.refresh_keys().await.unwrap();
         secret.reveal().to_owned()
@@ -158,7 +172,7 @@ impl TestHouse {
     }
 
     fn parts(&self, token: &str) -> admin::Parts {
-        let digester = Digester::for_admin_token(&sealing_key("11"));
+        let digester = Digester::for_admin_token(&self.digest_key);
         let token = AdminToken::settle(digester, Some(token), None).unwrap().token;
         let config = config::load_with(&Flags::default(), environment).unwrap();
         admin::Parts {
@@ -167,9 +181,9 @@ impl TestHouse {
             current: Arc::clone(&self.current),
             recorder: self.recorder.clone(),
             token,
-            digester: api_keys(),
-            sessions: SessionTokens::new(&sealing_key("11")),
-            tickets: Tickets::new(&sealing_key("11")),
+            digester: api_keys(&self.digest_key),
+            sessions: SessionTokens::new(&self.digest_key),
+            tickets: self.tickets(),
             oidc: None,
             directory: None,
             console: config.console.clone(),
@@ -177,6 +191,7 @@ impl TestHouse {
             process: config.describe().to_vec(),
             events: Events::default(),
             exports: self.exports(),
+            resealer: Arc::clone(&self.resealer),
             price_source: None,
         }
     }
@@ -187,9 +202,14 @@ impl TestHouse {
         Exports::new(clerk, self.store.clone(), files, actix::Arbiter::current())
     }
 
+    /// What makes the tickets of this house.
+    pub(crate) fn tickets(&self) -> Tickets {
+        Tickets::new(&self.digest_key)
+    }
+
     /// What shows the metrics of this house.
     pub(crate) fn metrics(&self) -> Data<Metrics> {
-        Data::new(Metrics::new(Arc::default(), self.ops(), Tracer::default()))
+        Data::new(Metrics::new(Arc::default(), self.ops(), Tracer::default(), Arc::clone(&self.resealer)))
     }
 
     /// What tells how this house is.
@@ -234,8 +254,8 @@ fn settings(url: StoreUrl) -> StoreSettings {
     }
 }
 
-fn api_keys() -> Digester {
-    Digester::for_api_keys(&sealing_key("11"))
+fn api_keys(key: &DigestKey) -> Digester {
+    Digester::for_api_keys(key)
 }
 
 fn sealing_key(byte: &str) -> SealingKey {

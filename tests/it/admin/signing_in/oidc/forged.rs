@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use chrono::{TimeDelta, Utc};
-use pointsman::secrets::{sealing_key::SealingKey, ticket::Tickets};
 use serde_json::{Value, json};
 
 use super::{
@@ -129,7 +128,7 @@ async fn c19_a_ticket_lasts_ten_minutes() {
     let house = TestHouse::on_sqlite().await;
     let provider = Provider::start(Key::ec("one")).await;
     let api = set_up(&house, &provider, &[]).await;
-    let tickets = Tickets::new(&SealingKey::parse(&"11".repeat(32)).unwrap());
+    let tickets = house.tickets();
     let visit = async |minutes: i64| {
         let ticket = tickets.make("/".to_owned(), None, Utc::now() - TimeDelta::minutes(minutes));
         let mut visit = Visit { ticket: Some(tickets.sealed(&ticket)), ..Visit::at(&api, 1) };
