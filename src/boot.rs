@@ -2,6 +2,7 @@
 
 mod foundation;
 pub mod pid_file;
+mod resets;
 mod rooms;
 mod server;
 mod stopper;
@@ -15,14 +16,17 @@ use std::{
 };
 
 use actors::Gateway;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tokio::time::timeout;
 
-pub use self::stopper::Stopper;
 use self::{
     foundation::{Opened, lay_when_there, open_store},
     rooms::Plan,
     stopper::{last_one_out, stop_when_told},
+};
+pub use self::{
+    resets::{reset_admin_token, reset_sealing_key},
+    stopper::Stopper,
 };
 use crate::{
     config::Config,
@@ -34,8 +38,8 @@ use crate::{
         recorder::{self, Recorder},
     },
     metrics,
-    secrets::{admin_token::AdminToken, digest::Digester},
-    store::{Author, Store},
+    secrets::digest::Digester,
+    store::Store,
     traces::Tracer,
 };
 
@@ -172,52 +176,6 @@ pub async fn migrate(config: Config) -> anyhow::Result<()> {
         writeln!(out, "applied {name}")?;
     }
     writeln!(out, "{} migrations applied, the database is up to date", applied.len())?;
-    Ok(())
-}
-
-/// Makes a new admin token, prints it and stores its digest.
-///
-/// # Errors
-/// When the database can't be written, or the token is set from outside.
-pub async fn reset_admin_token(config: Config) -> anyhow::Result<()> {
-    if config.secrets.admin_token.is_some() {
-        bail!("admin_token is set in the configuration; change it there");
-    }
-    let Opened { store, keys, .. } = open_store(&config)?;
-    store.migrate().await.context("migrations")?;
-    let digest_key = store.digest_key(&keys).await?;
-    let settled = AdminToken::settle(Digester::for_admin_token(&digest_key), None, None)?;
-    if let (Some(digest), Some(token)) = (settled.store, settled.made) {
-        store.put_admin_token_digest(&digest).await?;
-        writeln!(io::stdout(), "{token}")?;
-    }
-    Ok(())
-}
-
-/// Begins anew with the configured sealing key, where the one in use is lost, and says what that has cost.
-///
-/// # Errors
-/// When nothing is lost, somebody has to say that this is meant, or the database can't be written.
-pub async fn reset_sealing_key(config: Config, meant: bool) -> anyhow::Result<()> {
-    let Opened { store, .. } = open_store(&config)?;
-    store.migrate().await.context("migrations")?;
-    if store.opens().await? {
-        bail!("the database opens with the sealing key that is configured: nothing is lost");
-    }
-    if !meant {
-        bail!(
-            "this forgets every provider's credential, and no api key, console session or admin token counts any \
-             more. If there is a copy of the key anywhere, put it back instead. If there is none: --yes"
-        );
-    }
-    let author = Author { who: "reset-sealing-key".into(), address: None };
-    let lost = store.signed(author).begin_anew().await?;
-    let mut out = io::stdout().lock();
-    writeln!(out, "The sealing key that is configured counts from now on.")?;
-    if !lost.is_empty() {
-        writeln!(out, "Disabled until they are given a credential: {}", lost.join(", "))?;
-    }
-    writeln!(out, "Api keys count again once they are rotated. The next start prints a new admin token.")?;
     Ok(())
 }
 

@@ -173,6 +173,31 @@ mod tests {
         assert!(one.matches(&digester("11").digest(&format!("{shared}1"))));
     }
 
+    /// What stands in databases from before there was a digest key; reckoned by another program.
+    #[test]
+    fn c10_digests_of_old_are_still_the_same() {
+        let old = DigestKey::of_old(&SealingKey::parse(&"11".repeat(32)).unwrap());
+        for (digester, secret, digest) in [
+            (
+                Digester::for_api_keys(&old),
+                "sk-1",
+                "1c0cc40ea1d9b92735a46bfe2d25b266cd3b1de37cf6ed81eaefcf0578b300eb",
+            ),
+            (
+                Digester::for_admin_token(&old),
+                "hT7kq2ZwPm4LsVx9",
+                "00ba6b66b36a46b1487931e4af052629fdc4cf0c1f76122e8d018729ebeb41d1",
+            ),
+            (
+                Digester::for_console_sessions(&old),
+                "sid_1",
+                "2b9d06df4f83f7c8f6cf2cbabff18698df6acfa05bfa141137f329404ca0df19",
+            ),
+        ] {
+            assert_eq!(digester.digest(secret).to_hex(), digest, "{secret}");
+        }
+    }
+
     #[test]
     fn a_key_does_not_show_itself_by_accident() {
         let key = NewApiKey::generate(&digester("11"));

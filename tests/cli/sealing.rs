@@ -35,6 +35,14 @@ fn c10_another_key_is_told_at_the_start_and_changes_nothing() {
     house.must(&["user", "add", "anna"]);
     house.end();
     let (other, kept) = ("22".repeat(32), fs::read_to_string(house.data().join("sealing.key")).unwrap());
+    let doctor = |environment: &[(&str, &str)]| {
+        let data = house.data().display().to_string();
+        run(environment, &["doctor", "--only", "local", "--port", "0", "--data-dir", &data])
+    };
+    let said = doctor(&[("SEALING_KEY", &other)]).all();
+    assert!(said.contains("sealed with another sealing key") && said.contains("put back the key"), "{said}");
+    let said = doctor(&[("SEALING_KEY", &other), ("SEALING_KEY_ALSO", kept.trim())]).all();
+    assert!(said.contains("1 values are sealed with another key"), "{said}");
     let said = refused(&house, &[("SEALING_KEY", &other)]);
     assert!(said.contains("sealed with another sealing key") && said.contains("sealing_key_also"), "{said}");
     house.again(&[("SEALING_KEY", &other), ("SEALING_KEY_ALSO", kept.trim())]);
@@ -51,6 +59,8 @@ fn c10_a_lost_key_costs_what_it_sealed_and_nothing_else() {
     house.must(&["user", "add", "anna"]);
     let data = house.data().display().to_string();
     let reset = |args: &[&str]| run(&[], &[&["reset-sealing-key", "--data-dir", &data], args].concat());
+    let runs = reset(&["--yes"]);
+    assert!(runs.code == 1 && runs.err.contains("a server runs"), "{runs:?}");
     house.end();
     let opens = reset(&["--yes"]);
     assert_eq!(opens.code, 1, "{opens:?}");
