@@ -51,7 +51,7 @@ pub struct Record {
     /// The conversation, as the sticky binding knows it.
     #[serde(serialize_with = "name_if")]
     pub session: Option<String>,
-    /// Whose answer the caller received.
+    /// Whose answer the caller received, or who was tried last; there is one as soon as there is an attempt.
     pub provider_id: Option<ProviderId>,
     /// The HTTP status the caller saw; 499 when the caller left before there was one.
     pub status: u16,

@@ -159,9 +159,7 @@ macro_rules! narrowed {
             );
             query = query.filter(sql::<Bool>(&tried));
         } else if filter.min_attempts == Some(1) {
-            // Nearly all: looked at request by request.
-            let tried = "EXISTS (SELECT 1 FROM attempts WHERE request_id = requests.id AND ordinal = 1)";
-            query = query.filter(sql::<Bool>(tried));
+            query = query.filter(requests::provider_id.is_not_null());
         }
         if let Some(format) = filter.format {
             query = query.filter(requests::format.eq(Clean::cut(format.name(), NAME_BYTES)));

@@ -83,7 +83,8 @@ impl Store {
         let minutes = hours.start * 60..hours.end * 60;
         let ask = UsageAsk { by, of, periods: vec![minutes.clone()], subjects: None };
         let mut total = Tally::default();
-        for line in self.usage(ask).await? {
+        let tried = filter.min_attempts == Some(1);
+        for line in self.usage(ask).await?.iter().filter(|line| !tried || !line.subject.is_empty()) {
             total.add(&line.tally);
         }
         if filter.from.is_some() {
@@ -139,7 +140,7 @@ impl Store {
 impl RequestFilter {
     /// Whether it asks for nothing, besides class and statuses, that sums don't tell apart.
     const fn has_sums(&self) -> bool {
-        self.session.is_none() && self.min_cost.is_none() && self.min_attempts.is_none()
+        self.session.is_none() && self.min_cost.is_none() && matches!(self.min_attempts, None | Some(0 | 1))
     }
 }
 
@@ -168,7 +169,9 @@ fn one_facet(filter: &RequestFilter) -> Option<(Facet, UsageOf)> {
     ];
     let mut named = named.into_iter().filter(|(_, is_named)| *is_named).map(|(facet, _)| facet);
     let by = named.next().unwrap_or(Facet::Provider);
-    (plain && named.next().is_none()).then_some((by, of))
+    // Whether a provider was tried is told by sums of providers alone.
+    let told = filter.min_attempts != Some(1) || by == Facet::Provider;
+    (plain && told && named.next().is_none()).then_some((by, of))
 }
 
 /// The whole hours since 1970 in which every request was admitted that began in this span, and no other.
