@@ -7,7 +7,7 @@ use diesel::{
     prelude::*,
     sql_types::{Binary, Integer, Nullable},
 };
-use diesel_async::{AsyncConnection as _, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 
 use super::{
     Store,
@@ -125,31 +125,28 @@ macro_rules! column {
     }};
 }
 
-/// Passes over documents with credentials in them, which are never changed but by this.
+/// Passes over documents with credentials in them, which nothing else ever changes.
 macro_rules! documents {
     ($store:expr, $pass:expr, $table:ident, $document:ty, |$kept:ident| $credentials:expr) => {{
-        let (sealer, pass) = ($store.sealer().clone(), $pass);
-        db!($store.engine(), write, conn => {
-            conn.transaction(async move |conn| {
-                let mut seals = Seals::default();
-                let all = $table::table.filter($table::kind.eq(TrashKind::Provider.name()));
-                let documents: Vec<(i64, Json<$document>)> =
-                    all.select(($table::id, $table::document)).load(conn).await?;
-                for (id, Json(mut $kept)) in documents {
-                    match reseal($credentials, &sealer, pass) {
-                        Outcome::Current => {}
-                        Outcome::Left => seals.count(false),
-                        Outcome::Anew => {
-                            let row = diesel::update($table::table.find(id));
-                            row.set($table::document.eq(Json($kept))).execute(conn).await?;
-                            seals.count(true);
-                        }
-                    }
+        let mut seals = Seals::default();
+        let documents: Vec<(i64, Json<$document>)> = db!($store.engine(), read, conn => {
+            let all = $table::table.filter($table::kind.eq(TrashKind::Provider.name()));
+            all.select(($table::id, $table::document)).load(conn).await?
+        })?;
+        for (id, Json(mut $kept)) in documents {
+            match reseal($credentials, $store.sealer(), $pass) {
+                Outcome::Current => {}
+                Outcome::Left => seals.count(false),
+                Outcome::Anew => {
+                    db!($store.engine(), write, conn => {
+                        let row = diesel::update($table::table.find(id));
+                        row.set($table::document.eq(Json($kept))).execute(conn).await?;
+                    })?;
+                    seals.count(true);
                 }
-                Ok::<_, StoreError>(seals)
-            })
-            .await?
-        })
+            }
+        }
+        seals
     }};
 }
 
@@ -185,10 +182,10 @@ impl Store {
         Ok(SealReport {
             digest_key: self.seal_of_digest_key(pass).await?,
             providers: self.seals_of_providers(pass).await?,
-            deleted: documents!(self, pass, trash, DeletedProvider, |kept| [&mut kept.provider])?,
+            deleted: documents!(self, pass, trash, DeletedProvider, |kept| [&mut kept.provider]),
             batches: documents!(self, pass, batches, Vec<Was<KeptProvider>>, |kept| {
                 kept.iter_mut().map(|was| &mut was.row)
-            })?,
+            }),
             answers: self.seals_of_answers(pass).await?,
         })
     }
