@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     config::{self, Config, Secret, secrets::KeySource, store::StoreUrl},
-    secrets::sealing_key::FILE_NAME as SEALING_KEY,
+    secrets::{keyring::OLD_FILE_NAME as OLD_SEALING_KEY, sealing_key::FILE_NAME as SEALING_KEY},
     store::backup::{check_sqlite, copy_sqlite},
 };
 
@@ -204,7 +204,11 @@ fn tell(out: &Output, config: &Config, file: &Path) -> Done {
     let key = match &config.secrets.sealing_key {
         KeySource::Given(_) => "in the variable SEALING_KEY".to_owned(),
         KeySource::File(path) => format!("in {}", path.display()),
-        KeySource::DataDirectory => format!("in {}", config.data_dir.join(SEALING_KEY).display()),
+        KeySource::DataDirectory => {
+            let (key, old) = (config.data_dir.join(SEALING_KEY), config.data_dir.join(OLD_SEALING_KEY));
+            let old = if old.exists() { format!(" and in {}", old.display()) } else { String::new() };
+            format!("in {}{old}", key.display())
+        }
     };
     out.note(&format!(
         "the sealing key is NOT in it: it is {key}. Keep it elsewhere; without it no credential in this backup \

@@ -14,6 +14,12 @@ fn c10_the_key_is_changed_by_one_command_and_the_one_before_taken_away() {
     let again = house.ask(&["sealing-key", "change"]);
     assert_eq!(again.code, 6, "{again:?}");
     assert!(again.err.contains("sealing.key.old"), "{again:?}");
+    let (copy, data) = (house.path("copy.db").display().to_string(), house.data().display().to_string());
+    let backup = run(&[], &["backup", &copy, "--data-dir", &data]);
+    assert!(
+        backup.code == 0 && backup.err.contains("sealing.key.old"),
+        "it may take both to open: {backup:?}"
+    );
     let told = house.must(&["audit", "ls", "--action", "sealing_key.change", "--no-headers"]);
     assert_eq!(told.lines().count(), 1, "{told}");
     let shown = house.must(&["sealing-key", "show", "-o", "json"]);
