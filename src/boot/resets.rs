@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::Config,
     secrets::{admin_token::AdminToken, digest::Digester},
-    store::Author,
+    store::{Author, Forgotten},
 };
 
 /// Makes a new admin token, prints it and stores its digest.
@@ -51,17 +51,23 @@ pub async fn reset_sealing_key(config: Config, meant: bool) -> anyhow::Result<()
     }
     if !meant {
         bail!(
-            "this forgets every provider's credential, and no api key, console session or admin token counts any \
-             more. If there is a copy of the key anywhere, put it back instead. If there is none: --yes"
+            "this forgets what does not open: credentials of providers and, where the key that digests are made with \
+             is among it, every api key, console session and admin token. If there is a copy of the sealing key \
+             anywhere, put it back instead. If there is none: --yes"
         );
     }
     let author = Author { who: "reset-sealing-key".into(), address: None };
-    let lost = store.signed(author).begin_anew().await?;
+    let Forgotten { digest_key, providers } = store.signed(author).begin_anew().await?;
     let mut out = io::stdout().lock();
     writeln!(out, "The sealing key that is configured counts from now on.")?;
-    if !lost.is_empty() {
-        writeln!(out, "Disabled until they are given a credential: {}", lost.join(", "))?;
+    if !providers.is_empty() {
+        writeln!(out, "Disabled until they are given a credential: {}", providers.join(", "))?;
     }
-    writeln!(out, "Api keys count again once they are rotated. The next start prints a new admin token.")?;
+    if digest_key {
+        writeln!(
+            out,
+            "Api keys count again once they are rotated. The next start prints a new admin token."
+        )?;
+    }
     Ok(())
 }

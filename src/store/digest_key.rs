@@ -13,7 +13,7 @@ use super::{
 use crate::secrets::{digest_key::DigestKey, keyring::Keyring, sealing::SealError};
 
 /// The number of the only row.
-const ONLY: i64 = 1;
+pub(super) const ONLY: i64 = 1;
 
 impl Store {
     /// The digest key, settled at the first call. In a new database it is made; in one from before there was a

@@ -54,6 +54,7 @@ use self::db::{Engine, db};
 pub use self::{
     audit::{AuditFilter, Audited, Author, Deed, REFUSED},
     batches::{Batch, Made, Mode, RowChange, Undone},
+    begin_anew::Forgotten,
     console_sessions::{ConsoleSession, NewConsoleSession, OwnKey, Owner, Standing, Way},
     db::PoolState,
     directory::DirectoryEntry,

@@ -11,12 +11,13 @@ use super::{
 use crate::{
     secrets::{
         digest::{Digester, NewApiKey},
+        digest_key::DigestKey,
         keyring::Keyring,
         sealing::Sealer,
     },
     store::{
-        Author, Claim, Claimed, Given, Mode, Pass, ProviderChange, RowChange, SealReport, Seals, Store,
-        StoreError, TrashKind,
+        Author, Claim, Claimed, Forgotten, Given, Mode, Pass, ProviderChange, RowChange, SealReport, Seals,
+        Store, StoreError, TrashKind,
     },
 };
 
@@ -213,12 +214,13 @@ async fn c10_whoever_lost_the_key_begins_anew_with_everything_else(rig: Rig) {
     let author = Author { who: "reset".into(), address: None };
     let store = rig.reopened(sealer("22")).signed(author);
     assert!(rig.store.opens().await.unwrap() && !store.opens().await.unwrap());
-    assert_eq!(store.begin_anew().await.unwrap(), ["kept"]);
+    let forgotten = store.begin_anew().await.unwrap();
+    assert_eq!(forgotten, Forgotten { digest_key: true, providers: vec!["kept".to_owned()] });
 
     assert!(store.opens().await.unwrap() && !rig.store.opens().await.unwrap());
     assert_eq!(store.seals(Pass::Look).await.unwrap(), each(0, 0));
     let after = store.digest_key(&ring("22", &[])).await.unwrap();
-    let digest = |key| Digester::for_api_keys(key).digest("sk-1");
+    let digest = |key: &DigestKey| Digester::for_api_keys(key).digest("sk-1");
     assert!(digest(&before) != digest(&after));
     assert_eq!(store.admin_token_digest().await.unwrap(), None, "the next start makes one");
     let card = store.provider(kept).await.unwrap().card;
@@ -231,5 +233,16 @@ async fn c10_whoever_lost_the_key_begins_anew_with_everything_else(rig: Rig) {
     assert_eq!(rig.texts("SELECT name AS text FROM api_keys").await, ["one"], "to be rotated");
     let told = rig.texts("SELECT who || ' ' || action AS text FROM audit_log").await;
     assert_eq!(told, ["reset sealing_key.reset"]);
-    assert_eq!(store.begin_anew().await.unwrap(), Vec::<String>::new(), "what opens stays");
+    let forgotten = store.begin_anew().await.unwrap();
+    assert_eq!(forgotten, Forgotten { digest_key: false, providers: Vec::new() }, "what opens stays");
+
+    // One that was left behind alone takes nothing else along; and what is damaged otherwise is not for this.
+    rig.store.create_provider(provider("left")).await.unwrap();
+    assert!(!store.opens().await.unwrap());
+    let kept = digest(&store.digest_key(&ring("22", &[])).await.unwrap());
+    let forgotten = store.begin_anew().await.unwrap();
+    assert_eq!(forgotten, Forgotten { digest_key: false, providers: vec!["left".to_owned()] });
+    assert!(digest(&store.digest_key(&ring("22", &[])).await.unwrap()) == kept);
+    rig.sql("UPDATE providers SET kind = 'teapot'").await.unwrap();
+    assert!(store.providers().await.is_err() && store.opens().await.unwrap());
 }
