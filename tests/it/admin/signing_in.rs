@@ -176,7 +176,10 @@ async fn c04_sessions_are_shown_to_and_ended_by_their_holder_and_admins_alone() 
     assert_eq!(at_work.get("/api/v1/me").await.problem(401), ["unauthorized"]);
 
     let told = api.get("/api/v1/audit").await.ok(200);
-    let lines = told["items"].as_array().unwrap().iter().map(|line| {
+    // Lines of refusals are written behind the answer's back, and stand anywhere among these.
+    let told: Vec<_> =
+        told["items"].as_array().unwrap().iter().filter(|line| line["action"] != "access.refused").collect();
+    let lines = told.iter().map(|line| {
         let of = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
         format!("{} {} {}", of("action"), of("subject"), line["after"]["reason"].as_str().unwrap_or_default())
     });
@@ -185,6 +188,6 @@ async fn c04_sessions_are_shown_to_and_ended_by_their_holder_and_admins_alone() 
     let of_sessions = lines.iter().filter(|line| line.starts_with("session."));
     assert_eq!(of_sessions.count(), 6, "{lines:?}");
     assert!(lines.contains(&format!("session.begin session/{} ", first + 3)));
-    assert_eq!(told["items"][0]["before"]["user_id"], *user);
-    assert_eq!(told["items"][0]["address"], "203.0.113.9");
+    assert_eq!(told[0]["before"]["user_id"], *user);
+    assert_eq!(told[0]["address"], "203.0.113.9");
 }
