@@ -146,8 +146,9 @@ async fn sealed(
     findings: &mut Vec<Finding>,
 ) -> Option<Vec<Place>> {
     let place = config.data_dir.join(FILE_NAME);
-    let opened = match store.settled_digest_key().await {
-        Ok(_) => store.providers().await,
+    let opened = match store.opens().await {
+        Ok(true) => store.providers().await,
+        Ok(false) => Err(StoreError::OtherSealingKey),
         Err(error) => Err(error),
     };
     match opened {
@@ -165,9 +166,18 @@ async fn sealed(
                     .collect(),
             )
         }
+        Err(error) if error.is_temporary() => {
+            findings.push(away(&error));
+            None
+        }
+        Err(error) if error != StoreError::OtherSealingKey => {
+            let mend = "a row is damaged, or of a later version: mend it, or go back to a backup";
+            findings.push(Finding::bad(DATABASE, error.to_string(), mend));
+            None
+        }
         Err(error) => {
             let cause = if has_key {
-                format!("{error}: what is in the database was sealed with another key")
+                error.to_string()
             } else {
                 format!("{} is missing, and what is in the database is sealed with it", place.display())
             };
