@@ -111,18 +111,19 @@ impl Resealer {
     }
 
     /// Puts a new key in the place of the one in the data directory, and seals with it from now on. What is
-    /// sealed already is sealed anew in the background.
+    /// sealed already is sealed anew in the background. Gives the names of the key before and of the new one.
     ///
     /// # Errors
     /// When the key is given from outside, or the files don't allow it; then everything is as before.
-    pub async fn change(&self) -> Result<(), Unchanged> {
+    pub async fn change(&self) -> Result<(String, String), Unchanged> {
         let _turn = self.changing.lock().await;
+        let (before, _) = self.parts.sealer.key_ids();
         let keys = self.put_new_key().await?;
         self.parts.sealer.replace(&keys);
         self.look.notify_one();
         let (current, _) = self.parts.sealer.key_ids();
         log::info!(key = current.as_str(); "sealing: the key was changed; everything is being sealed anew");
-        Ok(())
+        Ok((before, current))
     }
 
     async fn put_new_key(&self) -> Result<Keyring, Unchanged> {

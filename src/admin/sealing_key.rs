@@ -72,18 +72,16 @@ pub(super) async fn show(admin: Data<Admin>) -> Answer {
 pub(super) async fn change(admin: Data<Admin>, Signed(by): Signed) -> Answer {
     let changing = admin.clone();
     let changed = undisturbed(admin, async move {
-        let before = changing.resealer.standing().await?;
-        changing.resealer.change().await?;
-        let after = changing.resealer.standing().await?;
+        let (before, after) = changing.resealer.change().await?;
         let deed = Deed {
             author: by,
             action: "sealing_key.change",
             subject: "sealing_key".to_owned(),
-            before: Some(json!({ "current": before.current })),
-            after: Some(json!({ "current": after.current })),
+            before: Some(json!({ "current": before })),
+            after: Some(json!({ "current": after })),
         };
         changing.store.remember(deed, &[]).await?;
-        Ok(after)
+        Ok(changing.resealer.standing().await?)
     });
     Ok(HttpResponse::Ok().json(View::from(changed.await?)))
 }
